@@ -1,0 +1,248 @@
+/**
+ * The one SQLite file: opening it, and its schema as numbered, forward-only migrations.
+ *
+ * Durability: WAL with synchronous=FULL, so a commit has been fsynced when it returns. Readers never wait for the
+ * writer nor it for them; writers of several processes take turns on the write lock with BEGIN IMMEDIATE.
+ */
+import { DatabaseSync } from "node:sqlite";
+import { getLoadablePath } from "sqlite-vec";
+import { SluiceError } from "../../errors.ts";
+
+/** Each entry takes the schema from its index to the next; `user_version` counts the applied ones. Never edit one. */
+const migrations: string[] = [
+  `
+  CREATE TABLE documents (
+    document_id TEXT PRIMARY KEY,
+    tenant_id TEXT NOT NULL,
+    collection TEXT NOT NULL,
+    filename TEXT NOT NULL,
+    media_type TEXT NOT NULL,
+    size_bytes INTEGER NOT NULL,
+    sha256 TEXT NOT NULL,
+    status TEXT NOT NULL,
+    stage TEXT,
+    progress_done INTEGER NOT NULL,
+    progress_total INTEGER,
+    error TEXT,
+    version INTEGER NOT NULL,
+    searchable_version INTEGER,
+    chunks_created INTEGER NOT NULL,
+    metadata TEXT NOT NULL,
+    created_at TEXT NOT NULL,
+    updated_at TEXT NOT NULL,
+    correlation_id TEXT NOT NULL,
+    job_id TEXT NOT NULL,
+    revision INTEGER NOT NULL,
+    removed INTEGER NOT NULL DEFAULT 0
+  ) WITHOUT ROWID;
+  CREATE INDEX documents_list ON documents (tenant_id, document_id) WHERE removed = 0;
+  CREATE INDEX documents_content ON documents (tenant_id, collection, sha256) WHERE removed = 0;
+
+  CREATE TABLE versions (
+    document_id TEXT NOT NULL,
+    version INTEGER NOT NULL,
+    tenant_id TEXT NOT NULL,
+    blob_key TEXT NOT NULL,
+    filename TEXT NOT NULL,
+    media_type TEXT NOT NULL,
+    size_bytes INTEGER NOT NULL,
+    sha256 TEXT NOT NULL,
+    created_at TEXT NOT NULL,
+    PRIMARY KEY (document_id, version)
+  ) WITHOUT ROWID;
+  CREATE INDEX versions_blob ON versions (blob_key);
+
+  CREATE TABLE checkpoints (
+    document_id TEXT NOT NULL,
+    version INTEGER NOT NULL,
+    stage TEXT NOT NULL,
+    data TEXT NOT NULL,
+    PRIMARY KEY (document_id, version, stage)
+  ) WITHOUT ROWID;
+
+  CREATE TABLE chunks (
+    chunk_row INTEGER PRIMARY KEY,
+    document_id TEXT NOT NULL,
+    version INTEGER NOT NULL,
+    ordinal INTEGER NOT NULL,
+    text TEXT NOT NULL,
+    page INTEGER,
+    char_start INTEGER NOT NULL,
+    char_end INTEGER NOT NULL,
+    heading_path TEXT NOT NULL,
+    token_count INTEGER NOT NULL,
+    indexed INTEGER NOT NULL DEFAULT 0,
+    UNIQUE (document_id, version, ordinal)
+  );
+  CREATE TABLE embeddings (
+    chunk_row INTEGER PRIMARY KEY,
+    embedder_id TEXT NOT NULL,
+    vector BLOB NOT NULL
+  );
+  CREATE VIRTUAL TABLE chunks_fts USING fts5 (
+    text, headings, content = '', contentless_delete = 1, tokenize = 'unicode61 remove_diacritics 2'
+  );
+  -- One vector table per embedder, named vectors_<embedder_row>.
+  CREATE TABLE embedders (
+    embedder_row INTEGER PRIMARY KEY,
+    embedder_id TEXT NOT NULL UNIQUE,
+    dimensions INTEGER NOT NULL
+  );
+
+  CREATE TABLE events (
+    sequence INTEGER PRIMARY KEY AUTOINCREMENT,
+    event_id TEXT NOT NULL,
+    event_type TEXT NOT NULL,
+    correlation_id TEXT NOT NULL,
+    causation_id TEXT,
+    tenant_id TEXT NOT NULL,
+    idempotency_key TEXT NOT NULL,
+    timestamp TEXT NOT NULL,
+    document_id TEXT NOT NULL,
+    collection TEXT NOT NULL,
+    data TEXT NOT NULL
+  );
+  CREATE INDEX events_document ON events (document_id);
+  CREATE INDEX events_correlation ON events (correlation_id);
+  CREATE INDEX events_tenant ON events (tenant_id);
+
+  CREATE TABLE jobs (
+    job_id TEXT PRIMARY KEY,
+    tenant_id TEXT NOT NULL,
+    job_type TEXT NOT NULL,
+    payload TEXT NOT NULL,
+    state TEXT NOT NULL,
+    priority INTEGER NOT NULL,
+    attempts INTEGER NOT NULL,
+    max_attempts INTEGER NOT NULL,
+    run_at INTEGER NOT NULL,
+    unique_key TEXT,
+    correlation_id TEXT NOT NULL,
+    leased_by TEXT,
+    lease_token TEXT,
+    lease_until INTEGER,
+    error TEXT,
+    created_at INTEGER NOT NULL,
+    updated_at INTEGER NOT NULL,
+    finished_at INTEGER
+  ) WITHOUT ROWID;
+  -- Small whatever the number of finished jobs: claiming never slows down as the table grows.
+  CREATE INDEX jobs_ready ON jobs (tenant_id, priority DESC, run_at, job_id) WHERE state IN ('queued', 'retrying');
+  CREATE INDEX jobs_delayed ON jobs (run_at) WHERE state IN ('queued', 'retrying');
+  CREATE INDEX jobs_running ON jobs (lease_until) WHERE state = 'running';
+  CREATE INDEX jobs_held ON jobs (leased_by) WHERE state = 'running';
+  CREATE UNIQUE INDEX jobs_unique ON jobs (tenant_id, unique_key)
+    WHERE unique_key IS NOT NULL AND state IN ('queued', 'retrying', 'running');
+  CREATE INDEX jobs_state ON jobs (state, tenant_id, job_id);
+  CREATE INDEX jobs_tenant ON jobs (tenant_id, job_id);
+  CREATE TABLE turns (tenant_id TEXT PRIMARY KEY, turn INTEGER NOT NULL) WITHOUT ROWID;
+  CREATE TABLE workers (
+    worker_id TEXT PRIMARY KEY,
+    pid INTEGER NOT NULL,
+    host TEXT NOT NULL,
+    started_at TEXT NOT NULL,
+    last_seen_at INTEGER NOT NULL
+  ) WITHOUT ROWID;
+
+  CREATE TABLE answers (
+    tenant_id TEXT NOT NULL,
+    key TEXT NOT NULL,
+    fingerprint TEXT NOT NULL,
+    status INTEGER NOT NULL,
+    body TEXT NOT NULL,
+    created_at TEXT NOT NULL,
+    PRIMARY KEY (tenant_id, key)
+  ) WITHOUT ROWID;
+  CREATE TABLE cursors (name TEXT PRIMARY KEY, sequence INTEGER NOT NULL) WITHOUT ROWID;
+  CREATE TABLE api_keys (
+    key_id TEXT PRIMARY KEY,
+    tenant_id TEXT NOT NULL,
+    name TEXT NOT NULL,
+    hash TEXT NOT NULL UNIQUE,
+    created_at TEXT NOT NULL
+  ) WITHOUT ROWID;
+  `,
+];
+
+export interface OpenOptions {
+  /** Default false. A reader cannot create the file or its schema. */
+  readOnly?: boolean;
+}
+
+/** Opens a connection. The schema must be there: `migrate` makes it. */
+export function openDatabase(path: string, options: OpenOptions = {}): DatabaseSync {
+  const db = new DatabaseSync(path, {
+    readOnly: options.readOnly ?? false,
+    allowExtension: true,
+    timeout: 5_000,
+  });
+  db.loadExtension(getLoadablePath());
+  db.enableLoadExtension(false);
+  if (!options.readOnly) {
+    db.exec("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 2000;");
+  }
+  db.exec("PRAGMA cache_size = -16000; PRAGMA temp_store = MEMORY; PRAGMA mmap_size = 268435456;");
+  return db;
+}
+
+/**
+ * Brings the schema up to date; several processes may start at once.
+ *
+ * @throws SluiceError storage_unavailable when the file was written by a newer Sluice
+ */
+export function migrate(db: DatabaseSync): void {
+  db.exec("BEGIN IMMEDIATE");
+  try {
+    const { user_version } = db.prepare("PRAGMA user_version").get() as { user_version: number };
+    if (user_version > migrations.length) {
+      throw new SluiceError(
+        "storage_unavailable",
+        `The database has schema ${user_version}; this Sluice knows up to ${migrations.length}. Start the newer Sluice that wrote it.`,
+        { retryable: false },
+      );
+    }
+    for (const sql of migrations.slice(user_version)) db.exec(sql);
+    db.exec(`PRAGMA user_version = ${migrations.length}`);
+    db.exec("COMMIT");
+  } catch (error) {
+    if (db.isTransaction) db.exec("ROLLBACK");
+    throw error;
+  }
+}
+
+/** Prepares each statement once per connection. */
+export function statements(db: DatabaseSync) {
+  const prepared = new Map<string, ReturnType<DatabaseSync["prepare"]>>();
+  return function sql(text: string) {
+    let statement = prepared.get(text);
+    if (!statement) {
+      statement = db.prepare(text);
+      prepared.set(text, statement);
+    }
+    return statement;
+  };
+}
+export type Sql = ReturnType<typeof statements>;
+
+/** SQLite's result codes that mean "this can't be written here and now" (https://sqlite.org/rescode.html). */
+const unavailable = new Map([
+  [5, "the database is locked"],
+  [6, "the database is locked"],
+  [8, "the database is read-only"],
+  [10, "the disk reported an error"],
+  [11, "the database file is damaged"],
+  [13, "the disk is full"],
+  [14, "the database file can't be opened"],
+  [26, "the file is not a database"],
+]);
+
+/** A SQLite error as the coded one that it is, or unchanged. */
+export function translateError(error: unknown): unknown {
+  const errcode = (error as { errcode?: number }).errcode;
+  const meaning = errcode === undefined ? undefined : unavailable.get(errcode & 0xff);
+  if (meaning === undefined) return error;
+  return new SluiceError("storage_unavailable", `Nothing was written: ${meaning}.`, {
+    cause: error,
+    retry_after_ms: 1_000,
+  });
+}

@@ -1,0 +1,34 @@
+/** One reader: its own read-only connection on its own thread, so that a search delays nothing else. */
+import { type MessagePort, parentPort, workerData } from "node:worker_threads";
+import { SluiceError } from "../../errors.ts";
+import { openDatabase, statements, translateError } from "./schema.ts";
+import { matching, nearest } from "./search-queries.ts";
+import type { SearchReply, SearchTask } from "./search-threads.ts";
+
+const port = parentPort as MessagePort;
+const db = openDatabase((workerData as { path: string }).path, { readOnly: true });
+const sql = statements(db);
+
+port.on("message", (task: SearchTask | "close") => {
+  if (task === "close") {
+    db.close();
+    port.close();
+    return;
+  }
+  port.postMessage(answer(task));
+});
+
+function answer(task: SearchTask): SearchReply {
+  try {
+    const hits =
+      task.kind === "nearest"
+        ? nearest(sql, task.embedder_id, task.scope, task.vector, task.limit)
+        : matching(sql, task.scope, task.words, task.limit);
+    return { id: task.id, hits };
+  } catch (thrown) {
+    const error = translateError(thrown);
+    if (error instanceof SluiceError)
+      return { id: task.id, failure: { code: error.code, message: error.message } };
+    return { id: task.id, defect: error instanceof Error ? (error.stack ?? error.message) : String(error) };
+  }
+}

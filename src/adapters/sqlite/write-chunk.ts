@@ -1,0 +1,23 @@
+import type { Chunk } from "../../chunk.ts";
+import type { Sql } from "./schema.ts";
+
+/** Writes a chunk, in place of an earlier one with the same place in the same version. */
+export function putChunk(sql: Sql, chunk: Chunk): void {
+  sql(
+    `INSERT INTO chunks (document_id, version, ordinal, text, page, char_start, char_end, heading_path, token_count)
+     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+     ON CONFLICT (document_id, version, ordinal) DO UPDATE SET text = excluded.text, page = excluded.page,
+       char_start = excluded.char_start, char_end = excluded.char_end, heading_path = excluded.heading_path,
+       token_count = excluded.token_count`,
+  ).run(
+    chunk.document_id,
+    chunk.version,
+    chunk.ordinal,
+    chunk.text,
+    chunk.page,
+    chunk.char_start,
+    chunk.char_end,
+    JSON.stringify(chunk.heading_path),
+    chunk.token_count,
+  );
+}

@@ -1,0 +1,204 @@
+/** Writes of the job queue, inside the open transaction. Synchronous: they run on the writer thread. */
+
+import type { ClaimedJob, Lease, NewJob } from "../../job.ts";
+import { ConflictError, type Settlement } from "../../ports/document-store.ts";
+import type { WorkerPresence } from "../../ports/job-queue.ts";
+import { type Row, toJob } from "./rows.ts";
+import type { Sql } from "./schema.ts";
+
+const READY = "state IN ('queued', 'retrying')";
+
+export function insertJob(sql: Sql, job: NewJob, now: number): void {
+  const unique_key = job.unique_key ?? null;
+  if (unique_key !== null) {
+    const twin = sql(
+      `SELECT 1 FROM jobs WHERE tenant_id = ? AND unique_key = ?
+       AND unique_key IS NOT NULL AND state IN ('queued', 'retrying', 'running')`,
+    ).get(job.tenant_id, unique_key);
+    if (twin) throw new ConflictError("unique_key");
+  }
+  sql(
+    `INSERT INTO jobs (job_id, tenant_id, job_type, payload, state, priority, attempts, max_attempts, run_at,
+       unique_key, correlation_id, created_at, updated_at)
+     VALUES (?, ?, ?, ?, 'queued', ?, 0, ?, ?, ?, ?, ?, ?)`,
+  ).run(
+    job.job_id,
+    job.tenant_id,
+    job.job_type,
+    JSON.stringify(job.payload),
+    job.priority ?? 0,
+    job.max_attempts ?? 5,
+    now + Math.round((job.delay_seconds ?? 0) * 1_000),
+    unique_key,
+    job.correlation_id,
+    now,
+    now,
+  );
+}
+
+/**
+ * Takes ready jobs, in turns between tenants: whoever was served longest ago comes first, and each round gives every
+ * waiting tenant one share.
+ */
+export function claimJobs(
+  sql: Sql,
+  worker_id: string,
+  limit: number,
+  lease_ms: number,
+  now: number,
+  newToken: () => string,
+): ClaimedJob[] {
+  const claimed: ClaimedJob[] = [];
+  let tenants = waitingTenants(sql, now).slice(0, limit);
+  while (claimed.length < limit && tenants.length > 0) {
+    const share = Math.ceil((limit - claimed.length) / tenants.length);
+    const unserved: string[] = [];
+    for (const tenant_id of tenants) {
+      const wanted = Math.min(share, limit - claimed.length);
+      if (wanted === 0) break;
+      const rows = sql(
+        `SELECT * FROM jobs WHERE tenant_id = ? AND ${READY} AND run_at <= ?
+         ORDER BY priority DESC, run_at, job_id LIMIT ?`,
+      ).all(tenant_id, now, wanted) as Row[];
+      for (const row of rows) claimed.push(lease(sql, row, worker_id, now + lease_ms, now, newToken()));
+      if (rows.length > 0) takeTurn(sql, tenant_id);
+      if (rows.length === wanted) unserved.push(tenant_id);
+    }
+    tenants = unserved;
+  }
+  return claimed;
+}
+
+/** Tenants with a job ready now, the one served longest ago first. One index seek per tenant, not per job. */
+function waitingTenants(sql: Sql, now: number): string[] {
+  const rows = sql(
+    `WITH RECURSIVE waiting (tenant_id) AS (
+       SELECT min(tenant_id) FROM jobs WHERE ${READY}
+       UNION ALL
+       SELECT (SELECT min(tenant_id) FROM jobs WHERE ${READY} AND tenant_id > waiting.tenant_id)
+       FROM waiting WHERE waiting.tenant_id IS NOT NULL
+     )
+     SELECT waiting.tenant_id FROM waiting LEFT JOIN turns USING (tenant_id)
+     WHERE waiting.tenant_id IS NOT NULL
+       AND EXISTS (SELECT 1 FROM jobs WHERE tenant_id = waiting.tenant_id AND ${READY} AND run_at <= ?)
+     ORDER BY coalesce(turns.turn, 0), waiting.tenant_id`,
+  ).all(now);
+  return rows.map((row) => row.tenant_id as string);
+}
+
+function takeTurn(sql: Sql, tenant_id: string): void {
+  sql(
+    `INSERT INTO turns (tenant_id, turn) VALUES (?1, (SELECT coalesce(max(turn), 0) + 1 FROM turns))
+     ON CONFLICT (tenant_id) DO UPDATE SET turn = (SELECT max(turn) + 1 FROM turns)`,
+  ).run(tenant_id);
+}
+
+function lease(
+  sql: Sql,
+  row: Row,
+  worker_id: string,
+  lease_until: number,
+  now: number,
+  lease_token: string,
+): ClaimedJob {
+  sql(
+    `UPDATE jobs SET state = 'running', attempts = attempts + 1, leased_by = ?, lease_token = ?, lease_until = ?,
+       updated_at = ? WHERE job_id = ?`,
+  ).run(worker_id, lease_token, lease_until, now, row.job_id as string);
+  const job = toJob({
+    ...row,
+    state: "running",
+    attempts: (row.attempts as number) + 1,
+    leased_by: worker_id,
+    updated_at: now,
+  });
+  return { job_id: job.job_id, lease_token, lease_until, job };
+}
+
+/** @returns the ids of jobs whose lease is lost */
+export function heartbeat(
+  sql: Sql,
+  worker: WorkerPresence,
+  leases: Lease[],
+  lease_ms: number,
+  now: number,
+): string[] {
+  sql(
+    `INSERT INTO workers (worker_id, pid, host, started_at, last_seen_at) VALUES (?, ?, ?, ?, ?)
+     ON CONFLICT (worker_id) DO UPDATE SET pid = excluded.pid, last_seen_at = excluded.last_seen_at`,
+  ).run(worker.worker_id, worker.pid, worker.host, worker.started_at, now);
+  return leases
+    .filter(({ job_id, lease_token }) => {
+      const { changes } = sql(
+        "UPDATE jobs SET lease_until = ? WHERE job_id = ? AND state = 'running' AND lease_token = ?",
+      ).run(now + lease_ms, job_id, lease_token);
+      return changes !== 1;
+    })
+    .map(({ job_id }) => job_id);
+}
+
+export function settleJob(
+  sql: Sql,
+  { job_id, lease_token }: Lease,
+  settlement: Settlement,
+  now: number,
+): void {
+  const under = "WHERE job_id = ? AND state = 'running' AND lease_token = ?";
+  const free = "leased_by = NULL, lease_token = NULL, lease_until = NULL, updated_at = ?";
+  let changes: number | bigint;
+  if (settlement.state === "succeeded") {
+    ({ changes } = sql(
+      `UPDATE jobs SET state = 'succeeded', error = NULL, finished_at = ?, ${free} ${under}`,
+    ).run(now, now, job_id, lease_token));
+  } else if (settlement.state === "dead") {
+    ({ changes } = sql(`UPDATE jobs SET state = 'dead', error = ?, finished_at = ?, ${free} ${under}`).run(
+      JSON.stringify(settlement.error),
+      now,
+      now,
+      job_id,
+      lease_token,
+    ));
+  } else {
+    ({ changes } = sql(
+      `UPDATE jobs SET state = 'retrying', error = ?, run_at = ?, attempts = attempts - ?, ${free} ${under}`,
+    ).run(
+      settlement.error === null ? null : JSON.stringify(settlement.error),
+      settlement.run_at,
+      settlement.counts === false ? 1 : 0,
+      now,
+      job_id,
+      lease_token,
+    ));
+  }
+  if (changes !== 1) throw new ConflictError("lease_lost");
+}
+
+export function cancelJob(sql: Sql, job_id: string, now: number): void {
+  const { changes } = sql(
+    `UPDATE jobs SET state = 'cancelled', leased_by = NULL, lease_token = NULL, lease_until = NULL, finished_at = ?,
+       updated_at = ? WHERE job_id = ? AND state IN ('queued', 'retrying', 'running')`,
+  ).run(now, now, job_id);
+  if (changes !== 1) throw new ConflictError("job_state");
+}
+
+export function redriveJob(sql: Sql, job_id: string, now: number): void {
+  const row = sql(
+    "SELECT tenant_id, unique_key FROM jobs WHERE job_id = ? AND state IN ('dead', 'cancelled')",
+  ).get(job_id);
+  if (!row) throw new ConflictError("job_state");
+  if (row.unique_key !== null) {
+    const twin = sql(
+      `SELECT 1 FROM jobs WHERE tenant_id = ? AND unique_key = ?
+       AND unique_key IS NOT NULL AND state IN ('queued', 'retrying', 'running')`,
+    ).get(row.tenant_id as string, row.unique_key as string);
+    if (twin) throw new ConflictError("unique_key");
+  }
+  sql(
+    `UPDATE jobs SET state = 'queued', attempts = 0, run_at = ?, error = NULL, finished_at = NULL, updated_at = ?
+     WHERE job_id = ?`,
+  ).run(now, now, job_id);
+}
+
+export function removeWorker(sql: Sql, worker_id: string): void {
+  sql("DELETE FROM workers WHERE worker_id = ?").run(worker_id);
+}

@@ -1,0 +1,104 @@
+/** The main thread's side of the writer: requests out, answers in. */
+import { Worker } from "node:worker_threads";
+import { type ErrorCode, SluiceError } from "../../errors.ts";
+import type { Lease } from "../../job.ts";
+import { type Commit, ConflictError, type ConflictReason } from "../../ports/document-store.ts";
+import type { WorkerPresence } from "../../ports/job-queue.ts";
+import type { IndexEntry } from "../../ports/vector-index.ts";
+import type { Effects } from "./write-commit.ts";
+
+export interface WriterData {
+  path: string;
+  folder: string;
+}
+
+export type WriteOperation =
+  | { op: "commit"; commits: Commit[]; now: number }
+  | { op: "claim"; worker_id: string; limit: number; lease_ms: number; now: number }
+  | { op: "heartbeat"; worker: WorkerPresence; leases: Lease[]; lease_ms: number; now: number }
+  | { op: "remove_worker"; worker_id: string }
+  | { op: "stage"; embedder_id: string; dimensions: number; entries: IndexEntry[] }
+  | { op: "remove_indexed"; document_id: string; version: number }
+  | { op: "run"; sql: string; values: (string | number | null)[] }
+  | { op: "close" };
+export type WriteRequest = WriteOperation & { id: number };
+
+export interface WriteAnswer {
+  id: number;
+  result?: unknown;
+  conflict?: ConflictReason;
+  failure?: { code: ErrorCode; message: string; retry_after_ms: number | undefined };
+  defect?: { message: string; stack: string | undefined };
+}
+
+export interface Writer {
+  /** Resolves when the transaction that holds it is on disk. @throws ConflictError, SluiceError */
+  write<T>(operation: WriteOperation): Promise<T>;
+  close(): Promise<void>;
+}
+
+/** @param onCommit called after each commit of this writer, with what it may mean to others */
+export async function startWriter(data: WriterData, onCommit: (effects: Effects) => void): Promise<Writer> {
+  const thread = new Worker(sibling("writer-thread"), { workerData: data });
+  const waiting = new Map<number, { resolve: (value: never) => void; reject: (error: unknown) => void }>();
+  let lastId = 0;
+  let dead: Error | undefined;
+
+  await new Promise<void>((resolve, reject) => {
+    thread.once("message", () => resolve());
+    thread.once("error", reject);
+  });
+  const ended = new Promise<void>((resolve) => thread.once("exit", () => resolve()));
+
+  thread.on("message", (answer: WriteAnswer & { effects?: Effects; closed?: boolean }) => {
+    if (answer.closed) return;
+    const waiter = waiting.get(answer.id);
+    waiting.delete(answer.id);
+    if (waiting.size === 0) thread.unref();
+    if (answer.conflict) waiter?.reject(new ConflictError(answer.conflict));
+    else if (answer.failure) {
+      const { code, message, retry_after_ms } = answer.failure;
+      waiter?.reject(new SluiceError(code, message, retry_after_ms === undefined ? {} : { retry_after_ms }));
+    } else if (answer.defect) {
+      const error = new Error(answer.defect.message);
+      if (answer.defect.stack) error.stack = answer.defect.stack;
+      waiter?.reject(error);
+    } else {
+      waiter?.resolve(answer.result as never);
+      if (answer.effects) onCommit(answer.effects);
+    }
+  });
+  const fail = (error: Error) => {
+    dead = error;
+    for (const waiter of waiting.values()) waiter.reject(error);
+    waiting.clear();
+  };
+  thread.on("error", fail);
+  thread.on("exit", () => fail(new SluiceError("shutting_down", "The database of this process is closed.")));
+  thread.unref();
+
+  return {
+    write<T>(operation: WriteOperation): Promise<T> {
+      if (dead) return Promise.reject(dead);
+      return new Promise<T>((resolve, reject) => {
+        const id = ++lastId;
+        waiting.set(id, { resolve: resolve as (value: never) => void, reject });
+        // An answer is owed: the process stays up until it has come.
+        thread.ref();
+        thread.postMessage({ ...operation, id });
+      });
+    },
+    async close() {
+      if (dead) return;
+      thread.ref();
+      thread.postMessage({ op: "close", id: ++lastId });
+      await ended;
+    },
+  };
+}
+
+/** A module beside this one, under the extension that this one runs with: .ts from source, .js when built. */
+export function sibling(name: string): URL {
+  const extension = import.meta.url.endsWith(".ts") ? ".ts" : ".js";
+  return new URL(`./${name}${extension}`, import.meta.url);
+}

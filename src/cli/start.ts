@@ -1,0 +1,77 @@
+/** `sluice start`: everything on one machine. A supervisor, one API process and separate worker processes. */
+import { hostname } from "node:os";
+import { openAdapters } from "../compose.ts";
+import { loadConfig } from "../config.ts";
+import { createSupervisor, type ProcessSpec } from "../worker/supervisor.ts";
+import { recoverWorker } from "../worker/worker.ts";
+import { createLogger } from "./logger.ts";
+import { onShutdown } from "./shutdown.ts";
+
+export async function start(options: { json: boolean }): Promise<void> {
+  const config = loadConfig();
+  const log = createLogger(config.log_level, "supervisor");
+  const adapters = await openAdapters(config);
+  const recovery = { ...adapters, retry: config.retry, log };
+  const { system, queue } = adapters;
+
+  // Workers of an earlier start that was killed: what they held goes on now, not when its lease ends.
+  for (const { worker_id, pid, host } of await queue.workers()) {
+    if (host === hostname() && !isAlive(pid)) await recoverWorker(recovery, worker_id);
+  }
+
+  const module = new URL(import.meta.url.endsWith(".ts") ? "./main.ts" : "./main.js", import.meta.url);
+  const specs: ProcessSpec[] = [{ name: "api", module, args: () => ["api"] }];
+  for (let number = 1; number <= config.workers; number++) {
+    specs.push({
+      name: `worker ${number}`,
+      module,
+      args: () => ["worker", "--id", system.newId("wrk")],
+      ended: async ([, , worker_id]) => {
+        const jobs = await recoverWorker(recovery, worker_id as string);
+        if (jobs > 0) log.warn({ worker_id, jobs }, "released the jobs of a worker that ended");
+      },
+    });
+  }
+  const supervisor = createSupervisor(specs, { system, log });
+  onShutdown(
+    async () => {
+      if (!options.json) process.stdout.write("\nStopping: running jobs may finish first.\n");
+      await supervisor.stop(config.shutdown_ms + 5_000);
+      await adapters.close();
+      if (!options.json) process.stdout.write("Stopped. Everything is in the data folder.\n");
+    },
+    (error) => log.error({ err: error }, "stopping failed"),
+  );
+  await supervisor.start();
+  announce(config.client.url, config.data_dir, config.workers, options.json);
+}
+
+function announce(url: string, data_dir: string, workers: number, json: boolean): void {
+  if (json) {
+    process.stdout.write(`${JSON.stringify({ url, data_dir, workers, pid: process.pid })}\n`);
+    return;
+  }
+  process.stdout.write(`
+Sluice is running: one API process, ${workers} worker process${workers === 1 ? "" : "es"}.
+
+  page     ${url}/
+  API      ${url}/v1   (described in ${url}/openapi.json)
+  data     ${data_dir}
+
+Upload a file:
+
+  curl -F file=@README.md ${url}/v1/documents
+
+Ctrl-C stops everything; the next start goes on where this one ended.
+`);
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    // EPERM: it lives, and belongs to somebody else.
+    return (error as NodeJS.ErrnoException).code === "EPERM";
+  }
+}

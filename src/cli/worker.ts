@@ -1,0 +1,38 @@
+/** `sluice worker`: one worker process against the data folder. As many as wanted may run. */
+import { composeWorker, openAdapters } from "../compose.ts";
+import { loadConfig } from "../config.ts";
+import { sweepBlobs } from "../worker/sweep.ts";
+import { createLogger } from "./logger.ts";
+import { onShutdown, sayReady } from "./shutdown.ts";
+
+const SWEEP_MS = 6 * 3_600_000;
+
+/** @param given id of the worker; made up when absent */
+export async function worker(given?: string): Promise<void> {
+  const config = loadConfig();
+  const log = createLogger(config.log_level, "worker");
+  const adapters = await openAdapters(config);
+  const { system } = adapters;
+  const running = composeWorker(config, adapters, log, given ?? system.newId("wrk"));
+  const stopping = new AbortController();
+  onShutdown(
+    async () => {
+      log.info({}, "stopping");
+      stopping.abort();
+      await running.stop(config.shutdown_ms);
+      await adapters.close();
+    },
+    (error) => log.error({ err: error }, "stopping failed"),
+  );
+  await running.start();
+  sayReady();
+  while (!stopping.signal.aborted) {
+    try {
+      const removed = await sweepBlobs(adapters, stopping.signal);
+      if (removed > 0) log.info({ removed }, "removed blobs that nothing named");
+    } catch (error) {
+      log.warn({ err: error }, "sweeping failed; trying again later");
+    }
+    await system.sleep(SWEEP_MS * (0.5 + system.random()), stopping.signal);
+  }
+}

@@ -1,0 +1,116 @@
+/** Configuration → adapters → the parts of a running Sluice. The only file that knows every adapter. */
+import { hostname } from "node:os";
+import { join } from "node:path";
+import { createSystem } from "./adapters/node/system.ts";
+import { openEmbedder, openExtractor, openFolderBlobs, openSqlite } from "./adapters/registry.ts";
+import type { Config } from "./config.ts";
+import { createCommands } from "./intake/commands.ts";
+import { relay } from "./intake/relay.ts";
+import { createUploads } from "./intake/upload.ts";
+import type { ApiKeyStore } from "./ports/api-key-store.ts";
+import type { BlobStore } from "./ports/blob-store.ts";
+import type { DocumentStore } from "./ports/document-store.ts";
+import type { Embedder } from "./ports/embedder.ts";
+import type { EventPublisher } from "./ports/event-publisher.ts";
+import type { Extractor } from "./ports/extractor.ts";
+import type { JobQueue } from "./ports/job-queue.ts";
+import type { Log } from "./ports/log.ts";
+import type { System } from "./ports/system.ts";
+import type { VectorIndex } from "./ports/vector-index.ts";
+import { createFollower } from "./progress/follow.ts";
+import { createSearch } from "./search/search.ts";
+import { createWorker, type Worker } from "./worker/worker.ts";
+
+/** One implementation of each port, opened and ready. */
+export interface Adapters {
+  system: System;
+  blobs: BlobStore;
+  documents: DocumentStore;
+  queue: JobQueue;
+  index: VectorIndex;
+  keys: ApiKeyStore;
+  embedder: Embedder;
+  extractor: Extractor;
+  publishers: EventPublisher[];
+}
+
+export interface OpenAdapters extends Adapters {
+  close(): Promise<void>;
+}
+
+/**
+ * Opens the adapters that a configuration names.
+ *
+ * @param given take the place of the configured ones and stay the caller's to close. Documents, queue, index and keys
+ *   share transactions: give all four or none.
+ * @throws SluiceError storage_unavailable
+ */
+export async function openAdapters(config: Config, given: Partial<Adapters> = {}): Promise<OpenAdapters> {
+  const system = given.system ?? createSystem();
+  const embedder = given.embedder ?? (await openEmbedder(config.embedder, system));
+  const shared = [given.documents, given.queue, given.index, given.keys].filter((port) => port !== undefined);
+  if (shared.length !== 0 && shared.length !== 4) {
+    throw new TypeError("documents, queue, index and keys share transactions: give all four or none");
+  }
+  const storage = given.documents ? undefined : await openSqlite(config.data_dir, system, embedder);
+  const extractor =
+    given.extractor ?? (await openExtractor({ ...config.extract, size: config.worker_concurrency }));
+  const adapters = {
+    system,
+    embedder,
+    extractor,
+    blobs: given.blobs ?? (await openFolderBlobs(join(config.data_dir, "blobs"))),
+    ...(storage ?? (given as Pick<Adapters, "documents" | "queue" | "index" | "keys">)),
+    publishers: given.publishers ?? [],
+  };
+  return {
+    ...adapters,
+    async close() {
+      if (!given.extractor) await extractor.close();
+      await storage?.close();
+    },
+  };
+}
+
+/** The request side: everything that the HTTP server, or the library, calls. */
+export function composeIntake(config: Config, adapters: Adapters, log: Log) {
+  const { documents, extractor, publishers } = adapters;
+  const follower = createFollower(documents);
+  const stopping = new AbortController();
+  const relays = publishers.map((publisher) =>
+    relay({ ...adapters, follower, log }, publisher, stopping.signal),
+  );
+  return {
+    beginUpload: createUploads({
+      ...adapters,
+      accepts: (media_type) => extractor.media_types.has(media_type),
+      max_upload_bytes: config.max_upload_bytes,
+      max_attempts: config.max_attempts,
+    }),
+    commands: createCommands({ ...adapters, max_attempts: config.max_attempts }),
+    search: createSearch(adapters),
+    follower,
+    /** Ends readers and relays; what was not published goes out after the next start. */
+    async close() {
+      stopping.abort();
+      follower.close();
+      await Promise.all(relays);
+    },
+  };
+}
+
+/** The working side: a worker over these adapters, not started. */
+export function composeWorker(config: Config, adapters: Adapters, log: Log, worker_id: string): Worker {
+  const { system } = adapters;
+  return createWorker(
+    { ...adapters, chunking: config.chunk, retry: config.retry, log },
+    {
+      worker_id,
+      pid: process.pid,
+      host: hostname(),
+      started_at: new Date(system.now()).toISOString(),
+      concurrency: config.worker_concurrency,
+      lease_ms: config.lease_ms,
+    },
+  );
+}

@@ -1,0 +1,223 @@
+/** Commands on stored documents and their jobs. Each reads, decides and commits; when it lost a race, it reads again. */
+import { advance, type DocumentRecord, isTerminal } from "../document.ts";
+import { SluiceError } from "../errors.ts";
+import { DELETE_DOCUMENT, endedStates, INGEST_DOCUMENT, type Job } from "../job.ts";
+import { type Commit, ConflictError, type DocumentStore } from "../ports/document-store.ts";
+import type { JobQueue } from "../ports/job-queue.ts";
+import type { System } from "../ports/system.ts";
+import type { Accepted } from "./upload.ts";
+
+export interface CommandDependencies {
+  system: System;
+  documents: DocumentStore;
+  queue: JobQueue;
+  max_attempts: number;
+}
+
+export interface Commands {
+  /**
+   * Ingests the stored bytes again as a new version; the old one stays searchable meanwhile. While an ingestion of
+   * the document is under way, that one is answered instead.
+   * @throws SluiceError not_found
+   */
+  reingest(tenant_id: string, document_id: string, request_id: string): Promise<Accepted>;
+  /**
+   * The document is gone for readers and searches at once; a job erases its bytes. An ingestion under way stops.
+   * @throws SluiceError not_found
+   */
+  remove(
+    tenant_id: string,
+    document_id: string,
+    request_id: string,
+  ): Promise<{ document_id: string; job_id: string; correlation_id: string }>;
+  /** @throws SluiceError not_found; already_ended */
+  cancel(tenant_id: string, job_id: string, request_id: string): Promise<Job>;
+  /**
+   * Runs a dead or cancelled job again under its id, from its last checkpoint.
+   * @throws SluiceError not_found; not_dead; superseded
+   */
+  retry(tenant_id: string, job_id: string, request_id: string): Promise<Job>;
+}
+
+const MAX_ROUNDS = 20;
+
+export function createCommands(dependencies: CommandDependencies): Commands {
+  const { system, documents, queue } = dependencies;
+
+  async function mustGet(tenant_id: string, document_id: string): Promise<DocumentRecord> {
+    const document = await documents.getDocument(tenant_id, document_id);
+    if (!document) throw new SluiceError("not_found", `There is no document ${document_id}.`);
+    return document;
+  }
+
+  async function mustGetJob(tenant_id: string, job_id: string): Promise<Job> {
+    const job = await queue.get(job_id, tenant_id);
+    if (!job) throw new SluiceError("not_found", `There is no job ${job_id}.`);
+    return job;
+  }
+
+  /** Repeats `decide` until its commit meets the state that it was decided on. */
+  async function settle<T>(decide: () => Promise<{ commit?: Commit; result: T }>): Promise<T> {
+    for (let round = 0; round < MAX_ROUNDS; round++) {
+      const { commit, result } = await decide();
+      if (!commit) return result;
+      try {
+        await documents.commit([commit]);
+        return result;
+      } catch (error) {
+        if (!(error instanceof ConflictError)) throw error;
+      }
+    }
+    throw new SluiceError("conflict", "The document kept changing; repeat the request.");
+  }
+
+  return {
+    reingest: (tenant_id, document_id, request_id) =>
+      settle<Accepted>(async () => {
+        const current = await mustGet(tenant_id, document_id);
+        if (!isTerminal(current.status)) return { result: toAccepted(current, true) };
+        const correlation_id = system.newId("cor");
+        const job_id = system.newId("job");
+        const version = current.version + 1;
+        const source = (await documents.listVersions(tenant_id, document_id)).at(-1);
+        if (!source) throw new Error(`${document_id} has no version`);
+        const { document, event } = advance(
+          current,
+          "rag.ingestion.requested",
+          { job_id, version, reason: "reingest" },
+          { ...system, correlation_id, causation_id: request_id },
+        );
+        const commit: Commit = {
+          tenant_id,
+          document: { record: document, expect_revision: current.revision },
+          version: { ...source, version, created_at: document.updated_at },
+          events: [event],
+          enqueue: [
+            {
+              job_id,
+              tenant_id,
+              job_type: INGEST_DOCUMENT,
+              payload: { document_id, version },
+              correlation_id,
+              max_attempts: dependencies.max_attempts,
+              unique_key: `ingest:${document_id}`,
+            },
+          ],
+        };
+        return { commit, result: toAccepted(document, false) };
+      }),
+
+    remove: (tenant_id, document_id, request_id) =>
+      settle(async () => {
+        const current = await mustGet(tenant_id, document_id);
+        const job_id = system.newId("job");
+        const { correlation_id } = current;
+        const { event } = advance(
+          current,
+          "rag.document.deleted",
+          { job_id, version: current.version },
+          { ...system, correlation_id, causation_id: request_id },
+        );
+        const commit: Commit = {
+          tenant_id,
+          remove_document: { document_id, expect_revision: current.revision },
+          events: [event],
+          enqueue: [
+            {
+              job_id,
+              tenant_id,
+              job_type: DELETE_DOCUMENT,
+              payload: { document_id },
+              correlation_id,
+              // Erasing must come to an end whatever happens: it is idempotent and worth many tries.
+              max_attempts: 100,
+            },
+          ],
+        };
+        if (!isTerminal(current.status)) commit.cancel_job = current.job_id;
+        return { commit, result: { document_id, job_id, correlation_id } };
+      }),
+
+    cancel: (tenant_id, job_id, request_id) =>
+      settle(async () => {
+        const job = await mustGetJob(tenant_id, job_id);
+        if (endedStates.has(job.state) || job.job_type !== INGEST_DOCUMENT) {
+          throw new SluiceError(
+            "already_ended",
+            job.job_type === INGEST_DOCUMENT
+              ? `Job ${job_id} has ended: it is ${job.state}.`
+              : `Job ${job_id} erases a deleted document and can't be cancelled.`,
+          );
+        }
+        const document_id = String(job.payload.document_id);
+        const current = await documents.getDocument(tenant_id, document_id);
+        if (!current || current.job_id !== job_id) {
+          // The job ended between the two reads: the next round sees it.
+          return {
+            commit: { tenant_id, cancel_job: job_id },
+            result: { ...job, state: "cancelled" as const },
+          };
+        }
+        const { document, event } = advance(
+          current,
+          "rag.ingestion.cancelled",
+          { job_id, version: current.version, reason: "requested" },
+          { ...system, correlation_id: current.correlation_id, causation_id: request_id },
+        );
+        const commit: Commit = {
+          tenant_id,
+          document: { record: document, expect_revision: current.revision },
+          events: [event],
+          cancel_job: job_id,
+          discard: { document_id, versions: [current.version] },
+        };
+        return { commit, result: { ...job, state: "cancelled" as const, leased_by: null } };
+      }),
+
+    retry: (tenant_id, job_id, request_id) =>
+      settle(async () => {
+        const job = await mustGetJob(tenant_id, job_id);
+        if (job.state !== "dead" && job.state !== "cancelled") {
+          throw new SluiceError(
+            "not_dead",
+            `Job ${job_id} is ${job.state}; only a dead or cancelled one can be retried.`,
+          );
+        }
+        const retried = { ...job, state: "queued" as const, finished_at: null, error: null };
+        if (job.job_type !== INGEST_DOCUMENT) {
+          return { commit: { tenant_id, redrive_job: job_id }, result: retried };
+        }
+        const current = await documents.getDocument(tenant_id, String(job.payload.document_id));
+        if (!current || current.job_id !== job_id) {
+          throw new SluiceError(
+            "superseded",
+            `Job ${job_id} is not the latest of its document${current ? `; ${current.job_id} is` : ", which was deleted"}.`,
+          );
+        }
+        const { document, event } = advance(
+          current,
+          "rag.ingestion.requested",
+          { job_id, version: current.version, reason: "retry" },
+          { ...system, correlation_id: current.correlation_id, causation_id: request_id },
+        );
+        const commit: Commit = {
+          tenant_id,
+          document: { record: document, expect_revision: current.revision },
+          events: [event],
+          redrive_job: job_id,
+        };
+        return { commit, result: retried };
+      }),
+  };
+}
+
+function toAccepted(document: DocumentRecord, duplicate: boolean): Accepted {
+  return {
+    document_id: document.document_id,
+    job_id: document.job_id,
+    status: document.status,
+    correlation_id: document.correlation_id,
+    version: document.version,
+    duplicate,
+  };
+}

@@ -1,0 +1,229 @@
+/** What a file is: from its bytes first, its name second, what the client says of it last. Pure. */
+import { fileTypeFromBuffer } from "file-type";
+
+const DOCX = "application/vnd.openxmlformats-officedocument.wordprocessingml.document";
+const OCTETS = "application/octet-stream";
+
+/** Formats that bytes alone do not tell apart: all of them are just text. */
+const textExtensions: Readonly<Record<string, string>> = {
+  txt: "text/plain",
+  text: "text/plain",
+  log: "text/plain",
+  md: "text/markdown",
+  markdown: "text/markdown",
+  mkd: "text/markdown",
+  mdx: "text/markdown",
+  html: "text/html",
+  htm: "text/html",
+  xhtml: "text/html",
+  csv: "text/csv",
+  tsv: "text/tab-separated-values",
+  json: "application/json",
+  jsonl: "application/x-ndjson",
+  ndjson: "application/x-ndjson",
+  ipynb: "application/json",
+  xml: "application/xml",
+  svg: "image/svg+xml",
+  yaml: "application/yaml",
+  yml: "application/yaml",
+  toml: "application/toml",
+  rst: "text/x-rst",
+  org: "text/x-org",
+  tex: "text/x-tex",
+  eml: "message/rfc822",
+};
+
+/** Formats whose damaged bytes still deserve their own reader: its error says more than "unknown bytes" would. */
+const binaryExtensions: Readonly<Record<string, string>> = {
+  pdf: "application/pdf",
+  docx: DOCX,
+};
+
+/**
+ * The media type of a file, without parameters.
+ *
+ * Bytes decide first: binary formats by their signature, then HTML, XML and JSON by how they begin. Text of no
+ * particular look is what its name's extension says, else what was declared, else `text/plain`.
+ *
+ * @param head the first bytes of the file; 64 KiB are enough, fewer work while they hold the beginning
+ * @param declared what the client said, a Content-Type; its parameters are ignored
+ * @returns `application/octet-stream` for bytes that nothing recognizes
+ */
+export async function detectMediaType(
+  head: Uint8Array,
+  filename: string,
+  declared?: string,
+): Promise<string> {
+  const extension = /\.([a-z0-9]+)$/i.exec(filename)?.[1]?.toLowerCase() ?? "";
+  const claimed = declared?.split(";")[0]?.trim().toLowerCase() || undefined;
+  const text = decodeText(head);
+
+  const signature = await fromSignature(head, text !== undefined, extension);
+  if (signature !== undefined) return signature;
+  if (text !== undefined) {
+    return sniffText(text, extension) ?? textExtensions[extension] ?? textClaim(claimed) ?? "text/plain";
+  }
+  return binaryExtensions[extension] ?? binaryClaim(claimed) ?? OCTETS;
+}
+
+async function fromSignature(
+  head: Uint8Array,
+  isText: boolean,
+  extension: string,
+): Promise<string | undefined> {
+  // A byte order mark that leads readable text is also how some MPEG audio begins.
+  if (isText && hasWideOrder(head)) return undefined;
+  const mime = (await fileTypeFromBuffer(head))?.mime;
+  if (mime === undefined) {
+    // Readers of PDF accept the header anywhere in the first kilobyte. Text that mentions it is still text.
+    const start = ascii(head.subarray(0, 1024));
+    return (isText ? /^\s*%PDF-/ : /%PDF-/).test(start) ? "application/pdf" : undefined;
+  }
+  // Left to the sniffing below, which knows XHTML from XML.
+  if (/\bxml$/.test(mime) && isText) return undefined;
+  // Signatures of two or three letters are found in plain text too ("BM…" is a bitmap).
+  if (isText && /^(image|audio|video|font)\/|x-msdownload|x-compress|x-sqlite/.test(mime)) return undefined;
+  if (mime === "application/zip") return officeType(head, extension) ?? mime;
+  // A DOCX with a password is an OLE container. Its reader tells that from an old .doc, and says so.
+  if (mime === "application/x-cfb" && extension === "docx") return DOCX;
+  return mime;
+}
+
+/** Office documents whose index of content types lies beyond the head, told by the names of their entries. */
+function officeType(head: Uint8Array, extension: string): string | undefined {
+  const names = entryNames(head);
+  const has = (pattern: RegExp) => names.some((name) => pattern.test(name));
+  const isPackage = has(/^(\[Content_Types\]\.xml|_rels\/|docProps\/|customXml\/)/);
+  if (has(/^word\/(document|styles|settings|header\d*|footer\d*|_rels|media|theme)\b/)) return DOCX;
+  if (has(/^xl\/(workbook|worksheets|styles|_rels|theme)\b/)) {
+    return "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet";
+  }
+  if (has(/^ppt\/(presentation|slides|slideMasters|_rels|theme|media)\b/)) {
+    return "application/vnd.openxmlformats-officedocument.presentationml.presentation";
+  }
+  return isPackage && extension === "docx" ? DOCX : undefined;
+}
+
+/** Names in the local file headers (APPNOTE.TXT 4.3.7) of a zip archive, as far as the head reaches. */
+function entryNames(head: Uint8Array): string[] {
+  const bytes = Buffer.from(head.buffer, head.byteOffset, head.byteLength);
+  const names: string[] = [];
+  for (let at = bytes.indexOf("PK\u0003\u0004"); at !== -1; at = bytes.indexOf("PK\u0003\u0004", at + 4)) {
+    if (at + 30 > bytes.length) break;
+    const length = bytes.readUInt16LE(at + 26);
+    names.push(bytes.toString("latin1", at + 30, at + 30 + Math.min(length, 256)));
+  }
+  return names;
+}
+
+/** HTML, XML and JSON by how they begin. Weak signs yield to a name that says another text format. */
+function sniffText(text: string, extension: string): string | undefined {
+  const start = text.slice(0, 4096).replace(/^(\s+|<!--[\s\S]*?-->)+/, "");
+  if (/^<!doctype\s+html|^<(html|head|body)[\s>]/i.test(start)) return "text/html";
+  if (/^<\?xml\s/i.test(start)) {
+    const rest = start.replace(/<!--[\s\S]*?(-->|$)/g, "");
+    if (/<!doctype\s+html|<(?:x?html:)?html[\s>]/i.test(rest)) return "text/html";
+    return extension === "svg" ? "image/svg+xml" : "application/xml";
+  }
+  if (textExtensions[extension] !== undefined && extension !== "txt") return undefined;
+  if (
+    /^<(title|meta|link|script|style|div|p|h[1-6]|table|ul|ol|a|b|br|font|img)(\s[^<]*)?\/?>/i.test(start)
+  ) {
+    return "text/html";
+  }
+  return looksLikeJson(text) ? "application/json" : undefined;
+}
+
+function looksLikeJson(text: string): boolean {
+  if (!/^\s*(\{\s*["}]|\[\s*(["{[\]]|-?\d))/.test(text)) return false;
+  // The head may be cut short, so only a beginning like no prose's is believed without parsing.
+  if (/^\s*(\[\s*)?\{\s*"[^"\n]*"\s*:/.test(text)) return true;
+  try {
+    JSON.parse(text);
+    return true;
+  } catch {
+    return false; // Prose in brackets, for one.
+  }
+}
+
+function textClaim(claimed: string | undefined): string | undefined {
+  if (claimed === undefined) return undefined;
+  const known = claimed.startsWith("text/") || Object.values(textExtensions).includes(claimed);
+  return known ? claimed : undefined;
+}
+
+/** A claim for bytes that are not text. Formats with a signature would have shown it, so these claims are wrong. */
+function binaryClaim(claimed: string | undefined): string | undefined {
+  if (claimed === undefined || textClaim(claimed) !== undefined) return undefined;
+  return claimed.includes("/") && !/^(image|audio|video|multipart)\/|zip|x-www-form/.test(claimed)
+    ? claimed
+    : undefined;
+}
+
+function hasWideOrder(head: Uint8Array): boolean {
+  return (
+    (head[0] === 0xff && head[1] === 0xfe) ||
+    (head[0] === 0xfe && head[1] === 0xff) ||
+    (head[0] === 0 && head[1] === 0 && head[2] === 0xfe && head[3] === 0xff)
+  );
+}
+
+/** The head as text, well enough to sniff in; undefined when it is not text. */
+function decodeText(head: Uint8Array): string | undefined {
+  const text = decodeHead(head);
+  let controls = 0;
+  for (let index = 0; index < text.length; index++) {
+    const code = text.charCodeAt(index);
+    // NUL is in no text. Tab, line feed, form feed, carriage return and escape are; others are rare.
+    if (code === 0) return undefined;
+    if (code < 9 || (code > 13 && code < 32 && code !== 27) || code === 0xfffe || code === 0xffff) controls++;
+  }
+  return controls > text.length / 200 ? undefined : text;
+}
+
+function decodeHead(head: Uint8Array): string {
+  const [a, b, c, d] = head;
+  if (a === 0xff && b === 0xfe && c === 0 && d === 0) return fromUtf32(head, true);
+  if (a === 0 && b === 0 && c === 0xfe && d === 0xff) return fromUtf32(head, false);
+  if (a === 0xff && b === 0xfe) return new TextDecoder("utf-16le").decode(evenPart(head));
+  if (a === 0xfe && b === 0xff) return new TextDecoder("utf-16be").decode(evenPart(head));
+  const wide = wideWithoutMark(head);
+  if (wide !== undefined) return new TextDecoder(wide).decode(evenPart(head));
+  try {
+    // As a stream, so that a character cut in two by the end of the head is no error.
+    return new TextDecoder("utf-8", { fatal: true }).decode(head, { stream: true });
+  } catch {
+    return ascii(head); // Some single-byte or Asian charset, or no text at all: control characters tell.
+  }
+}
+
+/** UTF-16 without a mark: text in Latin letters has a zero in every other byte. */
+function wideWithoutMark(head: Uint8Array): "utf-16le" | "utf-16be" | undefined {
+  if (head.length < 8) return undefined;
+  const zeros = [0, 0];
+  const length = Math.min(head.length, 4096);
+  for (let index = 0; index < length; index++) if (head[index] === 0) zeros[index % 2]!++;
+  const most = length * 0.35;
+  if (zeros[1]! > most && zeros[0] === 0) return "utf-16le";
+  if (zeros[0]! > most && zeros[1] === 0) return "utf-16be";
+  return undefined;
+}
+
+function fromUtf32(head: Uint8Array, little: boolean): string {
+  const view = new DataView(head.buffer, head.byteOffset, head.byteLength);
+  let text = "";
+  for (let at = 4; at + 4 <= head.length; at += 4) {
+    const code = view.getUint32(at, little);
+    text += code <= 0x10ffff ? String.fromCodePoint(code) : "\0";
+  }
+  return text;
+}
+
+function evenPart(bytes: Uint8Array): Uint8Array {
+  return bytes.subarray(0, bytes.length & ~1);
+}
+
+/** One character per byte. */
+function ascii(bytes: Uint8Array): string {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString("latin1");
+}

@@ -1,0 +1,360 @@
+/**
+ * Uploads: bytes to the blob store, then one transaction with document, job and event. Nothing else happens before
+ * the answer.
+ *
+ * If the process dies before the transaction, the blob is an orphan that the sweeper removes, and the client got no
+ * answer. If it dies after, everything that the answer promises is on disk.
+ */
+import { createHash } from "node:crypto";
+import { advance, type DocumentRecord, type DocumentStatus, isTerminal, type Metadata } from "../document.ts";
+import { SluiceError } from "../errors.ts";
+import { INGEST_DOCUMENT } from "../job.ts";
+import type { BlobStore, StoredBlob } from "../ports/blob-store.ts";
+import {
+  type Commit,
+  ConflictError,
+  type DocumentStore,
+  type IdempotentAnswer,
+} from "../ports/document-store.ts";
+import type { System } from "../ports/system.ts";
+import { detectMediaType } from "./media-type.ts";
+
+/** What an upload answers for each document. */
+export interface Accepted {
+  document_id: string;
+  job_id: string;
+  status: DocumentStatus;
+  correlation_id: string;
+  version: number;
+  /** The same bytes were there before: this is the document that has them. */
+  duplicate: boolean;
+}
+
+export interface UploadOptions {
+  collection: string;
+  metadata: Metadata;
+  /** The bytes are a new version of this document. */
+  document_id?: string;
+  /** What happens when the collection has the same bytes already. Default `existing`: that document is answered. */
+  on_duplicate?: "existing" | "new_version";
+  /** Higher runs first, within the tenant. Default 0. */
+  priority?: number;
+}
+
+export interface UploadAnswer {
+  accepted: Accepted[];
+  /** Given before, under the same Idempotency-Key. */
+  replayed: boolean;
+}
+
+export interface UploadFile {
+  filename: string;
+  /** What the client says that it is; believed last. */
+  declared_media_type?: string;
+}
+
+/** One upload request: files in, then accepted all together or not at all. */
+export interface Upload {
+  /**
+   * Streams one file to the blob store.
+   * @throws SluiceError payload_too_large, unsupported_media_type, storage_unavailable
+   */
+  add(source: AsyncIterable<Uint8Array>, file: UploadFile): Promise<void>;
+  /**
+   * The transaction. When it resolves, everything is durable.
+   * @throws SluiceError not_found (document_id), idempotency_key_reused, storage_unavailable, conflict
+   */
+  accept(options: UploadOptions): Promise<UploadAnswer>;
+  /** Ends the upload, whichever way it went: removes what was not accepted, frees the Idempotency-Key. */
+  end(): Promise<void>;
+}
+
+export interface UploadDependencies {
+  system: System;
+  blobs: BlobStore;
+  documents: DocumentStore;
+  /** Whether documents of this media type can be read. */
+  accepts: (media_type: string) => boolean;
+  max_upload_bytes: number;
+  max_attempts: number;
+}
+
+interface StagedFile extends StoredBlob {
+  blob_key: string;
+  filename: string;
+  media_type: string;
+}
+
+/** Enough of a file to tell its type. */
+const HEAD_BYTES = 64 * 1024;
+/** Rounds of read, decide, commit before an upload gives up; each lost round means that somebody else won one. */
+const MAX_ROUNDS = 20;
+
+export function createUploads(dependencies: UploadDependencies) {
+  const { system, blobs, documents } = dependencies;
+  // Keys of requests now running in this process. Two processes racing on one key meet in the transaction instead.
+  const runningKeys = new Set<string>();
+
+  /**
+   * @param request_id names the command in the events that it causes
+   * @throws SluiceError idempotency_key_in_use
+   */
+  return function beginUpload(
+    tenant_id: string,
+    request_id: string,
+    idempotency_key: string | undefined,
+  ): Upload {
+    const running = `${tenant_id}\n${idempotency_key}`;
+    if (idempotency_key !== undefined) {
+      if (runningKeys.has(running)) {
+        throw new SluiceError(
+          "idempotency_key_in_use",
+          `A request with the Idempotency-Key ${JSON.stringify(idempotency_key)} is still running.`,
+          { retry_after_ms: 1_000 },
+        );
+      }
+      runningKeys.add(running);
+    }
+    const staged: StagedFile[] = [];
+    const kept = new Set<string>();
+
+    async function add(source: AsyncIterable<Uint8Array>, file: UploadFile): Promise<void> {
+      const blob_key = `${tenant_id}/${system.newId("blob")}`;
+      const head = createHead();
+      const stored = await blobs.put(blob_key, head.watch(limited(source, file.filename)));
+      const entry = { ...stored, blob_key, filename: file.filename, media_type: "" };
+      staged.push(entry);
+      entry.media_type = await detectMediaType(head.bytes(), file.filename, file.declared_media_type);
+      if (!dependencies.accepts(entry.media_type)) {
+        throw new SluiceError(
+          "unsupported_media_type",
+          `${file.filename} is ${entry.media_type}, which can't be read. Convert it to plain text, Markdown, HTML, PDF or DOCX.`,
+        );
+      }
+    }
+
+    async function* limited(source: AsyncIterable<Uint8Array>, filename: string) {
+      let size = 0;
+      for await (const bytes of source) {
+        size += bytes.byteLength;
+        if (size > dependencies.max_upload_bytes) {
+          throw new SluiceError(
+            "payload_too_large",
+            `${filename} is larger than the ${dependencies.max_upload_bytes} bytes that this server accepts.`,
+          );
+        }
+        yield bytes;
+      }
+    }
+
+    async function accept(options: UploadOptions): Promise<UploadAnswer> {
+      const fingerprint = fingerprintOf(staged, options);
+      for (let round = 0; round < MAX_ROUNDS; round++) {
+        if (idempotency_key !== undefined) {
+          const earlier = await documents.findAnswer(tenant_id, idempotency_key);
+          if (earlier) return replay(earlier, fingerprint, idempotency_key);
+        }
+        const { commits, accepted, used } = await decide(options);
+        if (idempotency_key !== undefined) {
+          commits.push({
+            tenant_id,
+            answer: {
+              key: idempotency_key,
+              fingerprint,
+              status: 202,
+              body: accepted,
+              created_at: new Date(system.now()).toISOString(),
+            },
+          });
+        }
+        try {
+          if (commits.length > 0) await documents.commit(commits);
+        } catch (error) {
+          // Somebody else changed what was read: read again and decide anew.
+          if (error instanceof ConflictError) continue;
+          throw error;
+        }
+        for (const blob_key of used) kept.add(blob_key);
+        return { accepted, replayed: false };
+      }
+      throw new SluiceError("conflict", "The upload kept meeting other changes of the same document.");
+    }
+
+    async function decide(options: UploadOptions) {
+      const commits: Commit[] = [];
+      const accepted: Accepted[] = [];
+      const used: string[] = [];
+      const sameRequest = new Map<string, Accepted>();
+      for (const file of staged) {
+        const twin = sameRequest.get(file.sha256);
+        if (twin) {
+          accepted.push({ ...twin, duplicate: true });
+          continue;
+        }
+        const existing = await findTarget(file, options);
+        const sameBytes = existing?.sha256 === file.sha256;
+        const answerable =
+          existing &&
+          sameBytes &&
+          options.on_duplicate !== "new_version" &&
+          existing.status !== "failed" &&
+          existing.status !== "cancelled";
+        let answer: Accepted;
+        if (answerable) {
+          answer = answerFor(existing, true);
+        } else {
+          const { commit, document } = newVersion(file, existing, options);
+          commits.push(commit);
+          used.push(file.blob_key);
+          answer = answerFor(document, sameBytes);
+        }
+        accepted.push(answer);
+        // A named document takes the files as one version after another; only equal bytes may merge.
+        sameRequest.set(file.sha256, answer);
+      }
+      return { commits, accepted, used };
+    }
+
+    async function findTarget(file: StagedFile, options: UploadOptions): Promise<DocumentRecord | undefined> {
+      if (options.document_id === undefined) {
+        return documents.findByContent(tenant_id, options.collection, file.sha256);
+      }
+      const existing = await documents.getDocument(tenant_id, options.document_id);
+      if (!existing) throw new SluiceError("not_found", `There is no document ${options.document_id}.`);
+      return existing;
+    }
+
+    function newVersion(file: StagedFile, existing: DocumentRecord | undefined, options: UploadOptions) {
+      const correlation_id = system.newId("cor");
+      const job_id = system.newId("job");
+      const context = { ...system, correlation_id, causation_id: request_id };
+      const events = [];
+      let current = existing ?? {
+        tenant_id,
+        document_id: system.newId("doc"),
+        collection: options.collection,
+        metadata: options.metadata,
+      };
+      const commit: Commit = { tenant_id };
+      if (existing) {
+        if (!isTerminal(existing.status)) {
+          const stopped = advance(
+            existing,
+            "rag.ingestion.cancelled",
+            { job_id: existing.job_id, version: existing.version, reason: "superseded" },
+            { ...context, correlation_id: existing.correlation_id },
+          );
+          events.push(stopped.event);
+          current = stopped.document;
+          commit.cancel_job = existing.job_id;
+          commit.discard = { document_id: existing.document_id, versions: [existing.version] };
+        }
+        current = { ...current, metadata: { ...existing.metadata, ...options.metadata } };
+      }
+      const version = (existing?.version ?? 0) + 1;
+      const { document, event } = advance(
+        current,
+        "rag.document.uploaded",
+        {
+          job_id,
+          version,
+          filename: file.filename,
+          media_type: file.media_type,
+          size_bytes: file.size_bytes,
+          sha256: file.sha256,
+        },
+        context,
+      );
+      events.push(event);
+      commit.document = { record: document, expect_revision: existing?.revision ?? null };
+      commit.version = {
+        tenant_id,
+        document_id: document.document_id,
+        version,
+        blob_key: file.blob_key,
+        filename: file.filename,
+        media_type: file.media_type,
+        size_bytes: file.size_bytes,
+        sha256: file.sha256,
+        created_at: document.updated_at,
+      };
+      commit.events = events;
+      commit.enqueue = [
+        {
+          job_id,
+          tenant_id,
+          job_type: INGEST_DOCUMENT,
+          payload: { document_id: document.document_id, version },
+          correlation_id,
+          priority: options.priority ?? 0,
+          max_attempts: dependencies.max_attempts,
+          unique_key: `ingest:${document.document_id}`,
+        },
+      ];
+      return { commit, document };
+    }
+
+    async function end(): Promise<void> {
+      if (idempotency_key !== undefined) runningKeys.delete(running);
+      await Promise.all(
+        staged.filter((file) => !kept.has(file.blob_key)).map((file) => blobs.delete(file.blob_key)),
+      );
+    }
+
+    return { add, accept, end };
+  };
+}
+
+function replay(earlier: IdempotentAnswer, fingerprint: string, key: string): UploadAnswer {
+  if (earlier.fingerprint !== fingerprint) {
+    throw new SluiceError(
+      "idempotency_key_reused",
+      `The Idempotency-Key ${JSON.stringify(key)} came before with other files or fields.`,
+    );
+  }
+  return { accepted: earlier.body as Accepted[], replayed: true };
+}
+
+function answerFor(document: DocumentRecord, duplicate: boolean): Accepted {
+  return {
+    document_id: document.document_id,
+    job_id: document.job_id,
+    status: document.status,
+    correlation_id: document.correlation_id,
+    version: document.version,
+    duplicate,
+  };
+}
+
+/** Hash of everything that makes an upload what it is, whatever the order of metadata fields. */
+function fingerprintOf(files: StagedFile[], options: UploadOptions): string {
+  const metadata = Object.entries(options.metadata).sort(([a], [b]) => (a < b ? -1 : 1));
+  const essence = [
+    options.collection,
+    options.document_id ?? null,
+    options.on_duplicate ?? "existing",
+    options.priority ?? 0,
+    metadata,
+    files.map((file) => [file.filename, file.sha256]),
+  ];
+  return createHash("sha256").update(JSON.stringify(essence)).digest("hex");
+}
+
+/** Keeps a copy of a stream's first bytes while it passes. */
+function createHead() {
+  const parts: Uint8Array[] = [];
+  let size = 0;
+  return {
+    async *watch(source: AsyncIterable<Uint8Array>) {
+      for await (const bytes of source) {
+        if (size < HEAD_BYTES) {
+          const part = bytes.slice(0, HEAD_BYTES - size);
+          parts.push(part);
+          size += part.byteLength;
+        }
+        yield bytes;
+      }
+    },
+    bytes: () => Buffer.concat(parts),
+  };
+}

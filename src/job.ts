@@ -1,0 +1,93 @@
+/** Jobs: queued commands. Pure data and decisions; the queue itself is a port. */
+import { z } from "zod";
+import type { ErrorInfo } from "./errors.ts";
+import { errorInfoSchema } from "./events.ts";
+
+export const jobStates = ["queued", "running", "retrying", "succeeded", "dead", "cancelled"] as const;
+export type JobState = (typeof jobStates)[number];
+export const jobStateSchema = z.enum(jobStates);
+
+/** Job types that Sluice itself runs. The queue takes any string. */
+export const INGEST_DOCUMENT = "ingest_document";
+export const DELETE_DOCUMENT = "delete_document";
+
+export const jobSchema = z.object({
+  job_id: z.string(),
+  tenant_id: z.string(),
+  job_type: z.string(),
+  payload: z.record(z.string(), z.unknown()),
+  state: jobStateSchema,
+  priority: z.int().describe("higher runs first, within a tenant; 0 is usual"),
+  attempts: z.int().nonnegative().describe("runs begun so far; a run that crashed counts"),
+  max_attempts: z.int().positive(),
+  run_at: z.iso.datetime().describe("not before"),
+  unique_key: z.string().nullable().describe("at most one unended job of a tenant has it"),
+  correlation_id: z.string(),
+  leased_by: z.string().nullable().describe("worker that runs it now"),
+  error: errorInfoSchema.nullable().describe("why the last attempt failed"),
+  created_at: z.iso.datetime(),
+  updated_at: z.iso.datetime(),
+  finished_at: z.iso.datetime().nullable(),
+});
+export type Job = z.infer<typeof jobSchema>;
+
+/** What is needed to queue a job; the queue fills in the rest. */
+export interface NewJob {
+  job_id: string;
+  tenant_id: string;
+  job_type: string;
+  payload: Record<string, unknown>;
+  correlation_id: string;
+  /** Default 0. */
+  priority?: number;
+  /** Seconds before it may run. Default 0. */
+  delay_seconds?: number;
+  /** Default 5. */
+  max_attempts?: number;
+  unique_key?: string | null;
+}
+
+/** The right to run a job, until it expires or is taken away. Every write in the job's name carries it. */
+export interface Lease {
+  job_id: string;
+  lease_token: string;
+}
+
+/** A claimed job with its lease. */
+export interface ClaimedJob extends Lease {
+  job: Job;
+  /** Unix milliseconds at which the lease ends unless renewed. */
+  lease_until: number;
+}
+
+export const endedStates: ReadonlySet<JobState> = new Set(["succeeded", "dead", "cancelled"]);
+
+export interface RetryPolicy {
+  /** Ceiling of the first delay, in milliseconds. */
+  base_ms: number;
+  /** Ceiling of every delay, in milliseconds. */
+  cap_ms: number;
+}
+
+export const defaultRetryPolicy: RetryPolicy = { base_ms: 1_000, cap_ms: 10 * 60_000 };
+
+export type AfterFailure = { state: "retrying"; delay_ms: number } | { state: "dead" };
+
+/**
+ * What follows a failed attempt. Exponential backoff with full jitter: a uniformly random delay below a ceiling that
+ * doubles with each attempt (M. Brooker, "Exponential Backoff And Jitter", AWS Architecture Blog, 2015).
+ *
+ * @param random uniform in [0, 1)
+ */
+export function afterFailure(
+  job: Pick<Job, "attempts" | "max_attempts">,
+  error: ErrorInfo,
+  retry_after_ms: number | undefined,
+  policy: RetryPolicy,
+  random: () => number,
+): AfterFailure {
+  if (!error.retryable || job.attempts >= job.max_attempts) return { state: "dead" };
+  const ceiling = Math.min(policy.cap_ms, policy.base_ms * 2 ** Math.min(30, job.attempts - 1));
+  const jittered = Math.floor(random() * ceiling);
+  return { state: "retrying", delay_ms: Math.max(jittered, retry_after_ms ?? 0) };
+}

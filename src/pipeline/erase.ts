@@ -1,0 +1,25 @@
+/** Erases a deleted document: its blobs first, then its rows, so that dying in between loses no key. */
+import type { ClaimedJob } from "../job.ts";
+import type { BlobStore } from "../ports/blob-store.ts";
+import type { DocumentStore } from "../ports/document-store.ts";
+import type { VectorIndex } from "../ports/vector-index.ts";
+
+export async function erase(
+  { documents, blobs, index }: { documents: DocumentStore; blobs: BlobStore; index: VectorIndex },
+  claimed: ClaimedJob,
+): Promise<void> {
+  const { tenant_id, payload } = claimed.job;
+  const document_id = String(payload.document_id);
+  const versions = await documents.listVersions(tenant_id, document_id);
+  for (const { version, blob_key } of versions) {
+    const checkpoints = await documents.listCheckpoints(tenant_id, document_id, version);
+    const made = checkpoints
+      .flatMap(({ data }) => Object.entries(data))
+      .filter(([name]) => name.endsWith("_key"));
+    for (const key of [blob_key, ...made.map(([, value]) => value as string)]) await blobs.delete(key);
+    await index.remove(tenant_id, document_id, version);
+  }
+  await documents.commit([
+    { tenant_id, lease: claimed, erase_document: document_id, settle: { state: "succeeded" } },
+  ]);
+}

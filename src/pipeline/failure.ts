@@ -1,0 +1,83 @@
+/** What becomes of a job, and of its document, when an attempt did not end well. */
+import { advance } from "../document.ts";
+import { SluiceError, toErrorInfo } from "../errors.ts";
+import { afterFailure, type ClaimedJob, INGEST_DOCUMENT, type RetryPolicy } from "../job.ts";
+import type { Commit, DocumentStore } from "../ports/document-store.ts";
+import type { JobQueue } from "../ports/job-queue.ts";
+import type { System } from "../ports/system.ts";
+
+export interface FailureDependencies {
+  system: System;
+  documents: DocumentStore;
+  queue: JobQueue;
+  retry: RetryPolicy;
+}
+
+export type Outcome = { state: "retrying"; run_at: number } | { state: "dead" };
+
+/**
+ * Settles a failed attempt: the job goes back into the queue or dies, and the document's status and event say so in
+ * the same transaction.
+ *
+ * @param options.counts false gives the attempt back: it ended for a reason outside the document
+ * @throws ConflictError lease_lost when the job is no longer held under this lease
+ */
+export async function settleFailure(
+  dependencies: FailureDependencies,
+  claimed: ClaimedJob,
+  thrown: unknown,
+  options: { counts?: boolean } = {},
+): Promise<Outcome> {
+  const { system, documents, queue } = dependencies;
+  const { job } = claimed;
+  const counts = options.counts ?? true;
+  const error = toErrorInfo(thrown);
+  const retry_after_ms = thrown instanceof SluiceError ? thrown.retry_after_ms : undefined;
+  const next = counts
+    ? afterFailure(job, error, retry_after_ms, dependencies.retry, system.random)
+    : { state: "retrying" as const, delay_ms: retry_after_ms ?? 0 };
+  const run_at = next.state === "retrying" ? system.now() + next.delay_ms : 0;
+
+  const document =
+    job.job_type === INGEST_DOCUMENT
+      ? await documents.getDocument(job.tenant_id, String(job.payload.document_id))
+      : undefined;
+  if (document?.job_id !== job.job_id) {
+    if (next.state === "dead") await queue.fail(claimed, error);
+    else await queue.retry(claimed, error, run_at, { counts });
+    return next.state === "dead" ? next : { state: "retrying", run_at };
+  }
+
+  const { version } = document;
+  const context = { ...system, correlation_id: document.correlation_id, causation_id: job.job_id };
+  const commit: Commit = {
+    tenant_id: job.tenant_id,
+    lease: claimed,
+    settle: next.state === "dead" ? { state: "dead", error } : { state: "retrying", error, run_at, counts },
+  };
+  const data = { job_id: job.job_id, version, attempt: job.attempts, error };
+  // A worker that died between claiming and starting left the document as it was: pending, with nothing to tell.
+  if (next.state === "dead" || document.status === "processing") {
+    const step =
+      next.state === "dead"
+        ? advance(document, "rag.ingestion.failed", data, context)
+        : advance(
+            document,
+            "rag.ingestion.retry_scheduled",
+            { ...data, run_at: new Date(run_at).toISOString() },
+            context,
+          );
+    commit.document = { record: step.document, expect_revision: document.revision };
+    commit.events = [step.event];
+  }
+  await documents.commit([commit]);
+  return next.state === "dead" ? next : { state: "retrying", run_at };
+}
+
+/** The error of a job whose worker died or fell silent. */
+export function workerLost({ job }: ClaimedJob): SluiceError {
+  return new SluiceError(
+    "worker_lost",
+    `The worker ${job.leased_by} ended while it ran this job (attempt ${job.attempts} of ${job.max_attempts}).`,
+  );
+}

@@ -1,0 +1,161 @@
+/**
+ * The pipeline: its stages in one list, and the runner that takes a document through them. A stage whose checkpoint
+ * is stored is not run again (G4); the last transaction publishes everything at once (G13).
+ */
+import { isTerminal } from "../document.ts";
+import type { ClaimedJob } from "../job.ts";
+import type { JobQueue } from "../ports/job-queue.ts";
+import { createJournal } from "./journal.ts";
+import type { Stage, StageContext, StageTools } from "./stage.ts";
+import { type Chunked, chunk } from "./stages/chunk.ts";
+import { embed } from "./stages/embed.ts";
+import { extract } from "./stages/extract.ts";
+import { indexChunks } from "./stages/index-chunks.ts";
+
+/** Each stage's output is the next one's input. */
+export const pipeline = [extract, chunk, embed, indexChunks] as const;
+
+export interface IngestDependencies extends StageTools {
+  queue: JobQueue;
+}
+
+/**
+ * Runs one attempt of an ingestion to its end: when it resolves, the version is searchable and the job has
+ * succeeded, or there was nothing left to do.
+ *
+ * @throws whatever stopped it; nothing is settled then (see failure.ts)
+ */
+export async function ingest(
+  dependencies: IngestDependencies,
+  claimed: ClaimedJob,
+  worker_id: string,
+  signal: AbortSignal,
+): Promise<void> {
+  const { system, documents, queue, blobs } = dependencies;
+  const { job } = claimed;
+  const { tenant_id, job_id } = job;
+  const { document_id, version } = job.payload as { document_id: string; version: number };
+  const current = await documents.getDocument(tenant_id, document_id);
+  if (!current || current.job_id !== job_id || isTerminal(current.status)) {
+    // Deleted, superseded, or finished by a run whose settling was lost: the effect is there (G3).
+    await queue.complete(claimed);
+    return;
+  }
+  const versions = await documents.listVersions(tenant_id, document_id);
+  const source = versions.find((candidate) => candidate.version === version);
+  if (!source) throw new Error(`${document_id} has no version ${version}`);
+
+  const started_at = system.monotonic();
+  const journal = createJournal(dependencies, claimed, current);
+  await journal.record([
+    {
+      event_type: "rag.ingestion.started",
+      data: { job_id, version, attempt: job.attempts, worker_id },
+    },
+  ]);
+  const done = new Map(
+    (await documents.listCheckpoints(tenant_id, document_id, version)).map(({ stage, data }) => [
+      stage,
+      data,
+    ]),
+  );
+
+  let output: unknown;
+  for (const stage of pipeline as readonly Stage<unknown, unknown>[]) {
+    signal.throwIfAborted();
+    const context: StageContext = {
+      ...dependencies,
+      source,
+      collection: current.collection,
+      signal,
+      progress: (reached, total) => journal.progress(stage.name, reached, total),
+      commit: (change) => journal.commit(change),
+    };
+    const checkpoint = done.get(stage.name);
+    if (checkpoint) {
+      output = await stage.restore(checkpoint, context);
+      continue;
+    }
+    const stage_started = system.monotonic();
+    const result = await stage.run(output, context);
+    output = result.output;
+    const completed = {
+      event_type: "rag.ingestion.stage_completed" as const,
+      data: {
+        job_id,
+        version,
+        stage: stage.name,
+        duration_ms: round(system.monotonic() - stage_started),
+        counts: result.counts,
+      },
+    };
+    if (stage.name !== "indexing") {
+      await journal.record([completed], { checkpoint: { stage: stage.name, data: result.checkpoint } });
+      continue;
+    }
+    signal.throwIfAborted();
+    const { chunks_created } = output as Chunked;
+    const older = versions.map((entry) => entry.version).filter((number) => number < version);
+    const unused = await blobsOf(dependencies, tenant_id, document_id, older);
+    await journal.record(
+      [
+        completed,
+        {
+          event_type: "rag.ingestion.completed",
+          data: {
+            job_id,
+            version,
+            chunks_created,
+            processing_time_ms: await processingTime(dependencies, claimed, started_at),
+          },
+        },
+      ],
+      { settle: { state: "succeeded" }, discard: { document_id, versions: older } },
+    );
+    // After the commit nobody names them. Dying here leaves them to the sweeper.
+    await Promise.all(unused.map((key) => blobs.delete(key)));
+  }
+}
+
+/** Keys of the blobs that the checkpoints of these versions name. */
+async function blobsOf(
+  { documents }: IngestDependencies,
+  tenant_id: string,
+  document_id: string,
+  versions: number[],
+): Promise<string[]> {
+  const checkpoints = await Promise.all(
+    versions.map((version) => documents.listCheckpoints(tenant_id, document_id, version)),
+  );
+  return checkpoints
+    .flat()
+    .flatMap(({ data }) => Object.entries(data))
+    .filter(([name]) => name.endsWith("_key"))
+    .map(([, key]) => key as string);
+}
+
+/** Milliseconds since the job first started, earlier attempts and the waits between them included. */
+async function processingTime(
+  { documents, system }: IngestDependencies,
+  { job }: ClaimedJob,
+  started_at: number,
+): Promise<number> {
+  const thisAttempt = system.monotonic() - started_at;
+  if (job.attempts === 1) return round(thisAttempt);
+  const { tenant_id, correlation_id } = job;
+  let after = 0;
+  for (;;) {
+    const events = await documents.readEvents({ tenant_id, correlation_id, after, limit: 500 });
+    const first = events.find(
+      (event) => event.event_type === "rag.ingestion.started" && event.data.job_id === job.job_id,
+    );
+    if (first) return Math.max(round(thisAttempt), system.now() - Date.parse(first.timestamp));
+    const last = events.at(-1);
+    if (!last) return round(thisAttempt);
+    after = last.sequence;
+  }
+}
+
+function round(milliseconds: number): number {
+  return Math.round(milliseconds * 10) / 10;
+}

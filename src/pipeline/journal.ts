@@ -1,0 +1,98 @@
+/**
+ * Writes of one attempt: every change of the document goes through here, one after another, each with its event and
+ * under the lease. Whoever lost the lease can write nothing.
+ */
+import { advance, type DocumentRecord } from "../document.ts";
+import type { EventData, EventType, Stage } from "../events.ts";
+import type { Lease } from "../job.ts";
+import type { Commit, DocumentStore } from "../ports/document-store.ts";
+import type { System } from "../ports/system.ts";
+
+type Change = Omit<Commit, "tenant_id" | "lease" | "document" | "events">;
+
+export interface Journal {
+  /** The document as last written. */
+  document(): DocumentRecord;
+  /** One or more events and what belongs to them, in one transaction. */
+  record(events: EventDraft[], change?: Change): Promise<void>;
+  /** A change of something else than the document itself. */
+  commit(change: Change): Promise<void>;
+  /** Tells of progress, at most every `PROGRESS_MS`; a failure to write it shows in the next write. */
+  progress(stage: Stage, done: number, total: number | null): void;
+}
+
+export type EventDraft = { [T in EventType]: { event_type: T; data: EventData<T> } }[EventType];
+
+/** Ten a second for one document, and never more than one under way. */
+const PROGRESS_MS = 100;
+
+export function createJournal(
+  { system, documents }: { system: System; documents: DocumentStore },
+  lease: Lease,
+  current: DocumentRecord,
+): Journal {
+  let document = current;
+  let last: Promise<unknown> = Promise.resolve();
+  let failed: { error: unknown } | undefined;
+  let progressAt = Number.NEGATIVE_INFINITY;
+  let progressing = false;
+  const { tenant_id, correlation_id } = current;
+  const context = { ...system, correlation_id, causation_id: lease.job_id };
+
+  /** One write after another: each builds on the document that the one before left. */
+  function inTurn<T>(write: () => Promise<T>): Promise<T> {
+    const turn = last.then(() => {
+      if (failed) throw failed.error;
+      return write();
+    });
+    last = turn.catch(() => undefined);
+    return turn;
+  }
+
+  function record(drafts: EventDraft[], change: Change = {}): Promise<void> {
+    return inTurn(async () => {
+      let next = document;
+      const events = drafts.map(({ event_type, data }) => {
+        const step = advance(next, event_type, data, context);
+        next = step.document;
+        return step.event;
+      });
+      await documents.commit([
+        {
+          ...change,
+          tenant_id,
+          lease,
+          document: { record: next, expect_revision: document.revision },
+          events,
+        },
+      ]);
+      document = next;
+    });
+  }
+
+  return {
+    document: () => document,
+    record,
+    commit: (change) =>
+      inTurn(async () => {
+        await documents.commit([{ ...change, tenant_id, lease }]);
+      }),
+    progress(stage, done, total) {
+      const now = system.monotonic();
+      if (progressing || now - progressAt < PROGRESS_MS) return;
+      progressAt = now;
+      progressing = true;
+      const { job_id, version } = document;
+      record([
+        { event_type: "rag.ingestion.progressed", data: { job_id, version, stage, done, total } },
+      ]).then(
+        () => {
+          progressing = false;
+        },
+        (error: unknown) => {
+          failed ??= { error };
+        },
+      );
+    },
+  };
+}

@@ -1,0 +1,49 @@
+/** What a stage is, and what it is given. */
+import type { DocumentVersion } from "../document.ts";
+import type { Stage as StageName } from "../events.ts";
+import type { BlobStore } from "../ports/blob-store.ts";
+import type { Commit, DocumentStore } from "../ports/document-store.ts";
+import type { Embedder } from "../ports/embedder.ts";
+import type { Extractor } from "../ports/extractor.ts";
+import type { System } from "../ports/system.ts";
+import type { VectorIndex } from "../ports/vector-index.ts";
+import type { ChunkOptions } from "./chunker.ts";
+
+/** The adapters and settings that stages work with. */
+export interface StageTools {
+  system: System;
+  blobs: BlobStore;
+  documents: DocumentStore;
+  extractor: Extractor;
+  embedder: Embedder;
+  index: VectorIndex;
+  chunking: ChunkOptions;
+}
+
+export interface StageContext extends StageTools {
+  /** The version being ingested: its original and where that lies. */
+  source: DocumentVersion;
+  collection: string;
+  /** Fires when the work must stop: cancelled, lease lost, shutting down. */
+  signal: AbortSignal;
+  /** Says how far the stage is. Cheap: written to the log at most ten times a second. */
+  progress(done: number, total: number | null): void;
+  /** Writes in the job's name: refused with `lease_lost` once the job is somebody else's. */
+  commit(change: Omit<Commit, "tenant_id" | "lease" | "document" | "settle">): Promise<void>;
+}
+
+export interface StageResult<Out> {
+  output: Out;
+  /** Enough for `restore` to make the same output again. */
+  checkpoint: Record<string, unknown>;
+  /** Figures for the event `rag.ingestion.stage_completed`. */
+  counts: Record<string, number>;
+}
+
+/** One step of the pipeline. It may be run again after dying anywhere inside: what it writes must bear that. */
+export interface Stage<In, Out> {
+  name: StageName;
+  run(input: In, context: StageContext): Promise<StageResult<Out>>;
+  /** The output of a run that ended before, from its checkpoint. */
+  restore(checkpoint: Record<string, unknown>, context: StageContext): Promise<Out>;
+}

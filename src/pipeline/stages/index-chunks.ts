@@ -1,0 +1,38 @@
+/**
+ * index: vectors and words → the index, in small transactions. Nothing of it is visible yet; the publishing
+ * transaction that follows makes all of it the searchable version at once.
+ */
+import type { Stage } from "../stage.ts";
+import type { Chunked } from "./chunk.ts";
+
+/** Entries written in one transaction: a few milliseconds of the write lock. */
+const BATCH = 128;
+
+export const indexChunks: Stage<Chunked, Chunked> = {
+  name: "indexing",
+
+  async run({ chunks_created }, context) {
+    const { source, documents, index, signal, collection } = context;
+    const { tenant_id, document_id, version } = source;
+    let next = 0;
+    while (next < chunks_created) {
+      signal.throwIfAborted();
+      const batch = await documents.listChunks(tenant_id, document_id, version, next, BATCH);
+      const last = batch.at(-1);
+      if (!last) throw new Error(`${document_id} version ${version} lost its chunks from ${next} on`);
+      await index.stage(
+        batch.map(({ vector, ...chunk }) => {
+          if (!vector) throw new Error(`${chunk.chunk_id} has no vector`);
+          return { chunk, tenant_id, collection, vector };
+        }),
+      );
+      next = last.ordinal + 1;
+      context.progress(next, chunks_created);
+    }
+    return { output: { chunks_created }, checkpoint: {}, counts: { indexed: chunks_created } };
+  },
+
+  async restore() {
+    throw new Error("the index stage ends in publishing: it has no checkpoint of its own");
+  },
+};

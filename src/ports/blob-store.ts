@@ -1,0 +1,46 @@
+import type { Readable } from "node:stream";
+
+export interface StoredBlob {
+  size_bytes: number;
+  /** Of the bytes, hexadecimal. */
+  sha256: string;
+}
+
+export interface BlobInfo {
+  key: string;
+  size_bytes: number;
+  /** Unix milliseconds of the last write. */
+  modified_at: number;
+}
+
+/**
+ * Bytes under keys. A key is one or more segments of [A-Za-z0-9._-] joined by "/", the first one the tenant.
+ * Keys are written once: nobody puts under a key that exists.
+ */
+export interface BlobStore {
+  /**
+   * Streams the bytes in, never holding them whole.
+   * MUST resolve only when the bytes would survive a power cut, and with the size and hash of what was written.
+   * MUST leave nothing readable under the key when it rejects, also when the source fails or the signal fires.
+   * MUST hand an error of `source` through unchanged.
+   * @throws SluiceError `storage_unavailable` when the bytes cannot be kept (disk full, no permission).
+   */
+  put(
+    key: string,
+    source: AsyncIterable<Uint8Array>,
+    options?: { signal?: AbortSignal },
+  ): Promise<StoredBlob>;
+  /**
+   * The bytes from `start` to `end` (exclusive; default all).
+   * @throws SluiceError `blob_missing` when there is no such key, before any byte.
+   */
+  get(key: string, range?: { start?: number; end?: number }): Promise<Readable>;
+  /** MUST succeed when there is nothing to delete. */
+  delete(key: string): Promise<void>;
+  /** Every blob whose key begins with `prefix`, in any order. */
+  list(prefix: string): AsyncIterable<BlobInfo>;
+  /** Where the blob lies as a local file, where the store has such a thing: it spares a copy. */
+  localPath?(key: string): string;
+  /** Proves that a put would work now, by doing a small one. @throws SluiceError as `put` does. */
+  check(): Promise<void>;
+}

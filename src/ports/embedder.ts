@@ -1,0 +1,16 @@
+/** Turns text into vectors. */
+export interface Embedder {
+  /** Names model and version; vectors of different ids are never compared. */
+  readonly embedder_id: string;
+  readonly dimensions: number;
+  /** The most texts that one call should carry. */
+  readonly batch_size: number;
+  /**
+   * One vector for each text, in order, each of `dimensions` and of length 1 (or all zero for text with nothing
+   * in it). MUST stop when the signal fires, with the signal's reason.
+   * @throws SluiceError embedder_unavailable, embedder_rate_limited (with retry_after_ms) or embedder_rejected
+   */
+  embed(texts: string[], kind: "passage" | "query", signal?: AbortSignal): Promise<Float32Array[]>;
+  /** Proves that it works now. @throws SluiceError as `embed` does. */
+  check(): Promise<void>;
+}

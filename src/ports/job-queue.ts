@@ -1,0 +1,89 @@
+import type { ErrorInfo } from "../errors.ts";
+import type { ClaimedJob, Job, JobState, Lease, NewJob } from "../job.ts";
+
+/** What a worker process says of itself with every heartbeat. */
+export interface WorkerPresence {
+  worker_id: string;
+  pid: number;
+  host: string;
+  /** ISO 8601. */
+  started_at: string;
+}
+
+export interface WorkerInfo extends WorkerPresence {
+  /** ISO 8601. */
+  last_seen_at: string;
+  /** Ids of the jobs it runs. */
+  holds: string[];
+}
+
+export interface QueueStats {
+  by_state: Record<JobState, number>;
+  /** Milliseconds that the oldest job ready to run has waited; 0 when none is ready. */
+  oldest_ready_ms: number;
+}
+
+export interface JobQuery {
+  tenant_id?: string;
+  state?: JobState;
+  /** Jobs that come after this id in the list's order (newest first). */
+  before?: string;
+  limit: number;
+}
+
+/** A durable queue of jobs, run under leases. At least once: what a job does must bear being done twice. */
+export interface JobQueue {
+  /**
+   * MUST be durable when it resolves. MUST refuse a second unended job of the tenant with the same unique_key
+   * (ConflictError `unique_key`).
+   */
+  enqueue(jobs: NewJob[]): Promise<void>;
+  /**
+   * Takes up to `limit` jobs that are ready, for `lease_ms`.
+   * MUST hand a job to one caller only. MUST count the attempt now: a worker that dies cannot count it later.
+   * MUST take turns between tenants: however many jobs one tenant has waiting, another's first is taken next.
+   * Within a tenant: higher priority first, then the one ready for longest. MUST NOT return expired leases;
+   * `expired` does.
+   */
+  claim(worker_id: string, limit: number, lease_ms: number): Promise<ClaimedJob[]>;
+  /**
+   * Renews leases and the worker's presence.
+   * @returns the job ids whose leases are lost: their work must stop
+   */
+  heartbeat(worker: WorkerPresence, leases: Lease[], lease_ms: number): Promise<string[]>;
+  /** Of these leases, the job ids whose leases are lost. Renews nothing; cheap. */
+  lost(leases: Lease[]): Promise<string[]>;
+  /**
+   * Running jobs whose lease ended before now, or that this worker holds.
+   * They stay as they are until a commit or a settlement under the lease given here moves them.
+   */
+  expired(limit: number): Promise<ClaimedJob[]>;
+  heldBy(worker_id: string): Promise<ClaimedJob[]>;
+
+  /** Under the lease, else ConflictError `lease_lost`: */
+  complete(lease: Lease): Promise<void>;
+  /** `counts: false` gives the attempt back. */
+  retry(lease: Lease, error: ErrorInfo | null, run_at: number, options?: { counts?: boolean }): Promise<void>;
+  fail(lease: Lease, error: ErrorInfo): Promise<void>;
+
+  /** Takes an unended job out, and its lease away. ConflictError `job_state` when it has ended. */
+  cancel(job_id: string): Promise<void>;
+  /** A dead or cancelled job, from the start of its attempts. ConflictError `job_state` otherwise. */
+  redrive(job_id: string): Promise<void>;
+
+  /** Without a tenant: of any. */
+  get(job_id: string, tenant_id?: string): Promise<Job | undefined>;
+  list(query: JobQuery): Promise<Job[]>;
+  stats(): Promise<QueueStats>;
+  /** Unix milliseconds at which the next delayed job becomes ready; null when none is delayed. */
+  nextReadyAt(): Promise<number | null>;
+  workers(): Promise<WorkerInfo[]>;
+  /** Forgets a worker that ended. */
+  removeWorker(worker_id: string): Promise<void>;
+  /**
+   * Calls `listener` after jobs became ready or leases were taken away, by this process or another. MUST do so
+   * within 100 ms, MAY call too often.
+   * @returns a function that ends it
+   */
+  watchJobs(listener: () => void): () => void;
+}

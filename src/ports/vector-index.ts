@@ -1,0 +1,49 @@
+import type { Chunk } from "../chunk.ts";
+import type { SearchFilter } from "../filter.ts";
+
+/** A chunk, its vector and what searches filter by. */
+export interface IndexEntry {
+  chunk: Chunk;
+  tenant_id: string;
+  collection: string;
+  vector: Float32Array;
+}
+
+export interface IndexScope {
+  tenant_id: string;
+  collection?: string;
+  filter?: SearchFilter;
+}
+
+/** A chunk found. Higher scores are better; scores of different indexes or methods do not compare. */
+export interface IndexHit {
+  chunk_id: string;
+  document_id: string;
+  version: number;
+  score: number;
+}
+
+/**
+ * Finds chunks by vector and by words. What is staged becomes visible when the document store makes that version
+ * the searchable one, in one step for the whole document (G13).
+ */
+export interface VectorIndex {
+  /** Name and dimensions of the embedder whose vectors it holds. */
+  readonly embedder_id: string;
+  /**
+   * Makes entries of a version that is not searchable yet ready.
+   * MUST be durable when it resolves, MUST be idempotent by chunk_id, and MUST NOT change what searches find.
+   */
+  stage(entries: IndexEntry[]): Promise<void>;
+  /** Drops what was staged or indexed of one version. MUST succeed when there is nothing. */
+  remove(tenant_id: string, document_id: string, version: number): Promise<void>;
+  /**
+   * The `limit` entries with the greatest cosine similarity (the score), best first.
+   * MUST return entries of searchable versions only, as of some instant during the call.
+   * @throws SluiceError `embedder_mismatch` when the scope holds vectors of another embedder
+   */
+  nearest(scope: IndexScope, vector: Float32Array, limit: number): Promise<IndexHit[]>;
+  /** The `limit` entries that match the words best (BM25 or alike), best first. Same MUSTs. */
+  matching(scope: IndexScope, words: string, limit: number): Promise<IndexHit[]>;
+  close(): Promise<void>;
+}

@@ -1,0 +1,173 @@
+/** Query → hits: embeds the query, asks the index, joins the halves and reads what was found. */
+import { z } from "zod";
+import { chunkSchema } from "../chunk.ts";
+import { collectionSchema, documentSchema } from "../document.ts";
+import { SluiceError } from "../errors.ts";
+import { searchFilterSchema } from "../filter.ts";
+import type { DocumentStore, LocatedChunk } from "../ports/document-store.ts";
+import type { Embedder } from "../ports/embedder.ts";
+import type { IndexHit, IndexScope, VectorIndex } from "../ports/vector-index.ts";
+import { byScore, fuse } from "./fuse.ts";
+
+export const searchModes = ["hybrid", "vector", "keyword"] as const;
+export const searchModeSchema = z
+  .enum(searchModes)
+  .describe("vector: by meaning; keyword: by words; hybrid: both, joined by reciprocal rank fusion");
+export type SearchMode = (typeof searchModes)[number];
+
+export const searchRequestSchema = z.strictObject({
+  query: z.string().trim().min(1).max(2_000),
+  collection: collectionSchema.optional().describe("search only here; default: everywhere"),
+  filter: searchFilterSchema.optional().describe("conditions on the documents' metadata"),
+  top_k: z.int().min(1).max(100).default(10).describe("the most hits to answer"),
+  mode: searchModeSchema.default("hybrid"),
+});
+/** `top_k` and `mode` may be left out. */
+export type SearchRequest = z.input<typeof searchRequestSchema>;
+
+export const searchHitSchema = z.object({
+  document_id: documentSchema.shape.document_id,
+  chunk_id: chunkSchema.shape.chunk_id,
+  version: chunkSchema.shape.version,
+  text: chunkSchema.shape.text,
+  score: z.number().describe("higher is better; compares only within one answer"),
+  page: chunkSchema.shape.page,
+  char_start: chunkSchema.shape.char_start,
+  char_end: chunkSchema.shape.char_end,
+  heading_path: chunkSchema.shape.heading_path,
+  metadata: documentSchema.shape.metadata,
+  filename: documentSchema.shape.filename,
+  collection: documentSchema.shape.collection,
+  media_type: documentSchema.shape.media_type,
+});
+export type SearchHit = z.infer<typeof searchHitSchema>;
+
+export const searchAnswerSchema = z.object({
+  hits: z.array(searchHitSchema).describe("best first"),
+  mode: searchModeSchema,
+  embedder_id: z.string().nullable().describe("whose vectors were compared; null in mode keyword"),
+});
+export type SearchAnswer = z.infer<typeof searchAnswerSchema>;
+
+export interface Search {
+  /**
+   * The answer never holds chunks of two versions of one document (G13), and the same search over the same documents
+   * gives the same hits in the same order. A query without a letter or digit matches nothing by keyword.
+   *
+   * @param request checked here, so callers may pass on what they were given
+   * @throws SluiceError `invalid_request`; `embedder_mismatch` when the index was made by another embedder; in the
+   *   modes hybrid and vector also what `Embedder.embed` throws; the signal's reason when it fires
+   */
+  search(tenant_id: string, request: SearchRequest, signal?: AbortSignal): Promise<SearchAnswer>;
+}
+
+/** Searches again this often when documents were published while it ran. */
+const MAX_REPEATS = 3;
+
+export function createSearch(parts: {
+  documents: Pick<DocumentStore, "locateChunks">;
+  index: Pick<VectorIndex, "nearest" | "matching">;
+  embedder: Embedder;
+}): Search {
+  const { documents, index, embedder } = parts;
+
+  /** One look at the index: the candidates, best first, and whether they are of one version per document. */
+  async function rank(
+    scope: IndexScope,
+    mode: SearchMode,
+    query: string,
+    vector: Float32Array | undefined,
+    depth: number,
+  ): Promise<{ ranked: IndexHit[]; mixed: boolean }> {
+    const byWords = mode !== "vector" && /[\p{L}\p{N}]/u.test(query);
+    // An all-zero vector is near to nothing: its cosine with anything is undefined.
+    const byVector = vector?.some((value) => value !== 0) ? vector : undefined;
+    const [near, matched] = await Promise.all([
+      byVector ? index.nearest(scope, byVector, depth) : [],
+      byWords ? index.matching(scope, query, depth) : [],
+    ]);
+    const ranked = mode === "hybrid" ? fuse([near, matched]) : [...near, ...matched].sort(byScore);
+    return { ranked, mixed: hasMixedVersions(ranked) };
+  }
+
+  async function search(
+    tenant_id: string,
+    request: SearchRequest,
+    signal?: AbortSignal,
+  ): Promise<SearchAnswer> {
+    const parsed = searchRequestSchema.safeParse(request);
+    if (!parsed.success) throw new SluiceError("invalid_request", z.prettifyError(parsed.error));
+    const { query, collection, filter, top_k, mode } = parsed.data;
+    signal?.throwIfAborted();
+    const vector = mode === "keyword" ? undefined : (await embedder.embed([query], "query", signal))[0];
+    const scope: IndexScope = {
+      tenant_id,
+      ...(collection === undefined ? {} : { collection }),
+      ...(filter === undefined ? {} : { filter }),
+    };
+    // Deeper than asked for: what one half ranks low the other may lift, and stale candidates may drop out.
+    const depth = Math.max(50, top_k * 4);
+    for (let repeat = 0; ; repeat++) {
+      const last = repeat === MAX_REPEATS;
+      const { ranked, mixed } = await rank(scope, mode, query, vector, depth);
+      signal?.throwIfAborted();
+      // The halves saw the index before and after a publish: the document's old and new chunks share its rank.
+      if (mixed && !last) continue;
+      const candidates = last ? ranked : ranked.slice(0, top_k);
+      const located = await documents.locateChunks(
+        tenant_id,
+        candidates.map((hit) => hit.chunk_id),
+      );
+      signal?.throwIfAborted();
+      const hits = toHits(candidates, located);
+      // Fewer: chunks were replaced or deleted after the index found them.
+      if (hits.length < candidates.length && !last) continue;
+      return {
+        hits: hits.slice(0, top_k),
+        mode,
+        embedder_id: mode === "keyword" ? null : embedder.embedder_id,
+      };
+    }
+  }
+
+  return { search };
+}
+
+function hasMixedVersions(hits: IndexHit[]): boolean {
+  const versions = new Map<string, number>();
+  return hits.some((hit) => {
+    const seen = versions.get(hit.document_id);
+    versions.set(hit.document_id, hit.version);
+    return seen !== undefined && seen !== hit.version;
+  });
+}
+
+/** The candidates that are of the searchable version in the one snapshot that `located` was read from. */
+function toHits(candidates: IndexHit[], located: LocatedChunk[]): SearchHit[] {
+  const byId = new Map(located.map((item) => [item.chunk.chunk_id, item]));
+  return candidates.flatMap(({ chunk_id, version, score }) => {
+    const found = byId.get(chunk_id);
+    if (found === undefined) return [];
+    const { chunk, document } = found;
+    if (chunk.version !== version || document.searchable_version !== version) return [];
+    const { document_id, text, page, char_start, char_end, heading_path } = chunk;
+    const { metadata, filename, collection, media_type } = document;
+    return [
+      {
+        document_id,
+        chunk_id,
+        version,
+        text,
+        score,
+        page,
+        char_start,
+        char_end,
+        heading_path,
+        metadata,
+        filename,
+        collection,
+        media_type,
+      },
+    ];
+  });
+}

@@ -1,0 +1,36 @@
+/**
+ * Removes blobs that nothing names: of uploads that died before their transaction, of attempts that lost their lease.
+ * A blob younger than `MIN_AGE_MS` is left alone: its upload may be about to name it.
+ */
+import type { BlobStore } from "../ports/blob-store.ts";
+import type { DocumentStore } from "../ports/document-store.ts";
+import type { System } from "../ports/system.ts";
+
+const MIN_AGE_MS = 6 * 3_600_000;
+const BATCH = 500;
+
+/** @returns how many blobs were removed */
+export async function sweepBlobs(
+  { blobs, documents, system }: { blobs: BlobStore; documents: DocumentStore; system: System },
+  signal: AbortSignal,
+): Promise<number> {
+  let removed = 0;
+  let batch: string[] = [];
+  async function settle(): Promise<void> {
+    const named = await documents.referencedBlobs(batch);
+    for (const key of batch) {
+      if (named.has(key)) continue;
+      await blobs.delete(key);
+      removed += 1;
+    }
+    batch = [];
+  }
+  for await (const { key, modified_at } of blobs.list("")) {
+    if (signal.aborted) return removed;
+    if (system.now() - modified_at < MIN_AGE_MS) continue;
+    batch.push(key);
+    if (batch.length === BATCH) await settle();
+  }
+  if (batch.length > 0) await settle();
+  return removed;
+}
