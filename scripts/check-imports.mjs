@@ -43,7 +43,6 @@ const allowed = {
     "server",
     "supervisor",
   ],
-  supervisor: ["core", "ports", "config", "compose", "worker"],
 };
 
 function placeOf(file) {

@@ -81,6 +81,12 @@ export const errorTable = {
     title: "The document kept changing while the request ran",
     fix: "Repeat the request.",
   },
+  duplicate_content: {
+    status: 409,
+    retryable: false,
+    title: "Another document of the collection has the same bytes",
+    fix: "Use that document, delete it first, or upload into another collection.",
+  },
   payload_too_large: {
     status: 413,
     retryable: false,

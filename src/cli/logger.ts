@@ -1,7 +1,11 @@
 import { destination, type Logger, pino, stdSerializers } from "pino";
 
-/** JSON lines on standard error, so that standard output stays for answers. */
-export function createLogger(level: string, process_name: string): Logger {
+/**
+ * JSON lines, by default on standard error, so that standard output stays for answers.
+ *
+ * @param file descriptor to write to
+ */
+export function createLogger(level: string, process_name: string, file = 2): Logger {
   return pino(
     {
       level,
@@ -9,6 +13,6 @@ export function createLogger(level: string, process_name: string): Logger {
       serializers: { err: stdSerializers.errWithCause },
       timestamp: () => `,"time":"${new Date().toISOString()}"`,
     },
-    destination({ dest: 2, sync: true }),
+    destination({ dest: file, sync: true }),
   );
 }

@@ -1,7 +1,9 @@
 /** `sluice start`: everything on one machine. A supervisor, one API process and separate worker processes. */
+import { mkdirSync, openSync } from "node:fs";
 import { hostname } from "node:os";
+import { join } from "node:path";
 import { openAdapters } from "../compose.ts";
-import { loadConfig } from "../config.ts";
+import { type Config, loadConfig } from "../config.ts";
 import { createSupervisor, type ProcessSpec } from "../worker/supervisor.ts";
 import { recoverWorker } from "../worker/worker.ts";
 import { createLogger } from "./logger.ts";
@@ -9,7 +11,11 @@ import { onShutdown } from "./shutdown.ts";
 
 export async function start(options: { json: boolean }): Promise<void> {
   const config = loadConfig();
-  const log = createLogger(config.log_level, "supervisor");
+  // On a terminal, log lines would bury the few words meant for a person: they go to a file there.
+  const log_file = process.stderr.isTTY ? join(config.data_dir, "sluice.log") : undefined;
+  if (log_file !== undefined) mkdirSync(config.data_dir, { recursive: true });
+  const stderr = log_file === undefined ? 2 : openSync(log_file, "a");
+  const log = createLogger(config.log_level, "supervisor", stderr);
   const adapters = await openAdapters(config);
   const recovery = { ...adapters, retry: config.retry, log };
   const { system, queue } = adapters;
@@ -32,7 +38,7 @@ export async function start(options: { json: boolean }): Promise<void> {
       },
     });
   }
-  const supervisor = createSupervisor(specs, { system, log });
+  const supervisor = createSupervisor(specs, { system, log, stderr });
   onShutdown(
     async () => {
       if (!options.json) process.stdout.write("\nStopping: running jobs may finish first.\n");
@@ -43,20 +49,21 @@ export async function start(options: { json: boolean }): Promise<void> {
     (error) => log.error({ err: error }, "stopping failed"),
   );
   await supervisor.start();
-  announce(config.client.url, config.data_dir, config.workers, options.json);
+  announce(config, log_file, options.json);
 }
 
-function announce(url: string, data_dir: string, workers: number, json: boolean): void {
+function announce({ client, data_dir, workers }: Config, log_file: string | undefined, json: boolean): void {
+  const { url } = client;
   if (json) {
     process.stdout.write(`${JSON.stringify({ url, data_dir, workers, pid: process.pid })}\n`);
     return;
   }
   process.stdout.write(`
-Sluice is running: one API process, ${workers} worker process${workers === 1 ? "" : "es"}.
+Sluice is running: one API process and ${workers} worker ${workers === 1 ? "process" : "processes"}.
 
   page     ${url}/
   API      ${url}/v1   (described in ${url}/openapi.json)
-  data     ${data_dir}
+  data     ${data_dir}${log_file === undefined ? "" : `\n  log      ${log_file}`}
 
 Upload a file:
 

@@ -221,6 +221,13 @@ export function createUploads(dependencies: UploadDependencies) {
       }
       const existing = await documents.getDocument(tenant_id, options.document_id);
       if (!existing) throw new SluiceError("not_found", `There is no document ${options.document_id}.`);
+      const twin = await documents.findByContent(tenant_id, existing.collection, file.sha256);
+      if (twin && twin.document_id !== existing.document_id) {
+        throw new SluiceError(
+          "duplicate_content",
+          `${file.filename} has the same bytes as ${twin.filename} (${twin.document_id}) in ${existing.collection}.`,
+        );
+      }
       return existing;
     }
 

@@ -8,6 +8,7 @@ import type { Block, ChunkDraft, ExtractedText } from "../chunk.ts";
 import {
   characterEnds,
   innerWordsOf,
+  isInnerWordStart,
   isSpaceless,
   linesOf,
   type Span,
@@ -54,6 +55,8 @@ interface Budget {
 
 /** A chunk that ends at a paragraph must be at least this full, one that ends at a sentence half of that. */
 const FULL_ENOUGH = 0.5;
+/** Text between two blocks that belongs to neither keeps them apart when it takes more than this of the budget. */
+const GAP = 1 / 16;
 
 /**
  * The chunks of a text, in order.
@@ -76,7 +79,13 @@ export function chunkText(extracted: ExtractedText, options: ChunkOptions): Chun
   };
   const chunks: ChunkDraft[] = [];
   for (const section of sectionsOf(extracted, budget)) {
-    const atoms = section.blocks.flatMap((block) => atomsOf(extracted.text, block, budget));
+    const atoms = section.blocks.flatMap((block, index) => {
+      const atoms = atomsOf(extracted.text, block, budget);
+      const before = section.blocks[index - 1];
+      const gap = before === undefined ? "" : extracted.text.slice(before.char_end, block.char_start).trim();
+      if (gap !== "" && atoms[0] !== undefined) atoms[0].tokens += budget.count(gap);
+      return atoms;
+    });
     pack(extracted.text, atoms, section.heading_path, budget, chunks);
   }
   return chunks;
@@ -91,8 +100,9 @@ function sectionsOf({ text, blocks }: ExtractedText, budget: Budget): Section[] 
   let end = 0;
   for (const block of blocks) {
     const isHeading = block.kind === "heading";
-    // Text that belongs to no block (front matter, say) is in no chunk, so no chunk may reach over it.
-    const isApart = text.slice(end, block.char_start).trim() !== "";
+    // Text that belongs to no block is in no chunk, unless it is but a mark or a comment between two blocks.
+    const gap = text.slice(end, block.char_start).trim();
+    const isApart = gap !== "" && budget.count(gap) > budget.max * GAP;
     end = block.char_end;
     if (isHeading) {
       const level = block.level ?? 1;
@@ -161,13 +171,18 @@ function splitSentence(text: string, sentence: Span, budget: Budget, add: AddAto
     } else {
       for (const inner of innerWordsOf(text, word.start, word.end)) {
         const innerTokens = budget.count(text.slice(inner.start, inner.end));
-        const before = inner.start === word.start ? boundary : spaceless ? WORD : INSIDE;
+        const before = innerBoundary(text, word, inner, boundary);
         if (innerTokens <= budget.max) add(inner, innerTokens, before);
         else splitWord(text, inner, budget, before, add);
       }
     }
     boundary = WORD;
   }
+}
+
+function innerBoundary(text: string, word: Span, inner: Span, boundary: number): number {
+  if (inner.start === word.start) return boundary;
+  return isInnerWordStart(text, inner.start) ? WORD : INSIDE;
 }
 
 /** The longest runs of characters that the budget allows. */
@@ -304,9 +319,7 @@ function wordsBefore(
 ): Overlap | undefined {
   const from = Math.max(sentence.start, sentence.end - limit * 16);
   const run = text.slice(from, sentence.end);
-  const words = isSpaceless(run)
-    ? innerWordsOf(text, from, sentence.end).filter(({ start, end }) => text.slice(start, end).trim() !== "")
-    : wordsOf(text, from, sentence.end);
+  const words = isSpaceless(run) ? innerWordsOf(text, from, sentence.end) : wordsOf(text, from, sentence.end);
   let found: Overlap | undefined;
   let tokens = 0;
   // The first word may be cut: what lies before `from` was not looked at.
@@ -314,7 +327,10 @@ function wordsBefore(
     const start = words[index]!.start;
     tokens += budget.count(text.slice(start, words[index]!.end));
     if (tokens > limit || start <= chunkStart) break;
-    found = { start, tokens, page: sentence.page };
+    if (/\s/.test(text[start]!)) continue;
+    if (/\s/.test(text[start - 1]!) || isInnerWordStart(text, start)) {
+      found = { start, tokens, page: sentence.page };
+    }
   }
   return found;
 }

@@ -32,12 +32,18 @@ export function sentencesOf(text: string, start: number, end: number): Span[] {
   for (const { index, segment } of segmenter("sentence").segment(prose)) {
     const to = index + segment.length;
     const tail = prose.slice(Math.max(from, to - 16), to);
-    if (to < prose.length && abbreviation.test(tail)) continue;
+    if (to < prose.length && (abbreviation.test(tail) || isInsideRun(prose, to))) continue;
     pushTrimmed(spans, text, start + from, start + to);
     from = to;
   }
   pushTrimmed(spans, text, start + from, end);
   return spans;
+}
+
+/** A question mark inside an address ends no sentence. Scripts without spaces end theirs with signs of their own. */
+function isInsideRun(prose: string, index: number): boolean {
+  if (/\s/.test(prose[index - 1]!)) return false;
+  return !/[。．！？｡」』）]/.test(prose[index - 1]!) && !isSpaceless(prose[index]!);
 }
 
 /** Lines, for text whose line ends mean something: tables and code. */
@@ -70,6 +76,13 @@ const spaceless =
 
 export function isSpaceless(text: string): boolean {
   return spaceless.test(text);
+}
+
+/** Whether a word of such a script, or a letter right after one, begins here: there a cut goes through no word. */
+export function isInnerWordStart(text: string, index: number): boolean {
+  const character = String.fromCodePoint(text.codePointAt(index) ?? 0);
+  if (isSpaceless(character)) return true;
+  return /[\p{L}\p{N}]/u.test(character) && isSpaceless(text.slice(Math.max(0, index - 2), index));
 }
 
 /** The words inside a run without white space: those of Chinese or Thai, the parts of an address. */

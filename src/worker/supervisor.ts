@@ -30,7 +30,8 @@ const MAX_PAUSE_MS = 10_000;
 
 export function createSupervisor(
   specs: ProcessSpec[],
-  { system, log }: { system: System; log: Log },
+  /** `stderr`: where the processes log; a file descriptor, or "inherit" for this process's own. */
+  { system, log, stderr }: { system: System; log: Log; stderr: number | "inherit" },
 ): Supervisor {
   const children = new Map<ChildProcess, Promise<void>>();
   const stopping = new AbortController();
@@ -44,7 +45,7 @@ export function createSupervisor(
     while (!stopping.signal.aborted) {
       const args = spec.args();
       const started = system.monotonic();
-      const child = fork(spec.module, args, { stdio: ["ignore", "inherit", "inherit", "ipc"] });
+      const child = fork(spec.module, args, { stdio: ["ignore", "inherit", stderr, "ipc"] });
       const ended = new Promise<string>((resolve) => {
         child.once("error", (error) => resolve(error.message));
         child.once("exit", (code, signal) => resolve(signal ?? `exit code ${code}`));

@@ -186,7 +186,7 @@ function createCounter() {
   }
 
   function add(hash: number, weight: number): void {
-    
+    if (usedCount === used.length) grow();
     const slot = slotOf(hash);
     if (counts[slot] === 0) {
       hashes[slot] = hash;

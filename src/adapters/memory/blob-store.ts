@@ -46,7 +46,7 @@ export function createMemoryBlobStore(): BlobStore {
 /** @throws Error when a key is not of the form that the port gives */
 function requireKey(key: string): void {
   const fits = /^[A-Za-z0-9._-]+(\/[A-Za-z0-9._-]+)*$/.test(key) && !/(^|\/)\.\.?(\/|$)/.test(key);
-  if (!fits || key.endsWith("\n")) throw new Error(`${JSON.stringify(key)} is no blob key`);
+  if (!fits) throw new Error(`${JSON.stringify(key)} is no blob key`);
 }
 
 /** The source's chunks; ends with the signal's reason as soon as it fires, also while the source gives nothing. */
@@ -56,28 +56,22 @@ async function* untilAborted(
 ): AsyncGenerator<Uint8Array> {
   signal?.throwIfAborted();
   const chunks = source[Symbol.asyncIterator]();
-  let stop = () => {};
-  const aborted = new Promise<never>((_, reject) => {
-    stop = () => reject(signal?.reason);
-    signal?.addEventListener("abort", stop, { once: true });
-  });
-  aborted.catch(() => {});
-  let ended = false;
+  let fail: (reason: unknown) => void = () => {};
+  const stop = () => fail(signal?.reason);
+  signal?.addEventListener("abort", stop, { once: true });
   try {
     for (;;) {
-      const next = await Promise.race([chunks.next(), aborted]).catch((error: unknown) => {
-        ended = !signal?.aborted;
-        throw error;
+      const next = await new Promise<IteratorResult<Uint8Array>>((resolve, reject) => {
+        fail = reject;
+        chunks.next().then(resolve, reject);
       });
-      if (next.done) {
-        ended = true;
-        return;
-      }
+      if (next.done) return;
       yield next.value;
     }
   } finally {
     signal?.removeEventListener("abort", stop);
-    // Not awaited: a source that waits for something that never comes would never answer.
-    if (!ended) chunks.return?.()?.catch(() => {});
+    // Not awaited: a source that waits for something that never comes would never answer. What it says when it is
+    // let go of concerns nobody any more.
+    chunks.return?.()?.catch(() => {});
   }
 }

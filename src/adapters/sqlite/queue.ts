@@ -7,10 +7,8 @@ import type { System } from "../../ports/system.ts";
 import type { Doorbell } from "./doorbell.ts";
 import { conditions, iso, type Row, toJob } from "./rows.ts";
 import { statements } from "./schema.ts";
+import type { JobChange } from "./write-jobs.ts";
 import type { Writer } from "./writer.ts";
-
-/** Owned by nobody: commits of the queue alone touch no tenant's documents. */
-const NO_TENANT = "";
 
 export function createSqliteQueue(
   db: DatabaseSync,
@@ -19,8 +17,7 @@ export function createSqliteQueue(
   system: System,
 ): JobQueue {
   const sql = statements(db);
-  const commit = (change: object): Promise<void> =>
-    writer.write({ op: "commit", commits: [{ tenant_id: NO_TENANT, ...change }], now: system.now() });
+  const apply = (change: JobChange): Promise<void> => writer.write({ op: "jobs", change, now: system.now() });
 
   function running(condition: string, ...values: (string | number)[]): ClaimedJob[] {
     const rows = sql(`SELECT * FROM jobs WHERE state = 'running' AND ${condition}`).all(...values) as Row[];
@@ -33,7 +30,7 @@ export function createSqliteQueue(
   }
 
   return {
-    enqueue: (jobs) => commit({ enqueue: jobs }),
+    enqueue: (jobs) => apply({ enqueue: jobs }),
     claim: (worker_id, limit, lease_ms) =>
       writer.write({ op: "claim", worker_id, limit, lease_ms, now: system.now() }),
     heartbeat: (worker, leases, lease_ms) =>
@@ -55,12 +52,12 @@ export function createSqliteQueue(
       return running("leased_by = ?", worker_id);
     },
 
-    complete: (lease) => commit({ lease, settle: { state: "succeeded" } }),
+    complete: (lease) => apply({ lease, settle: { state: "succeeded" } }),
     retry: (lease, error, run_at, options = {}) =>
-      commit({ lease, settle: { state: "retrying", error, run_at, counts: options.counts ?? true } }),
-    fail: (lease, error) => commit({ lease, settle: { state: "dead", error } }),
-    cancel: (job_id) => commit({ cancel_job: job_id }),
-    redrive: (job_id) => commit({ redrive_job: job_id }),
+      apply({ lease, settle: { state: "retrying", error, run_at, counts: options.counts ?? true } }),
+    fail: (lease, error) => apply({ lease, settle: { state: "dead", error } }),
+    cancel: (job_id) => apply({ cancel: job_id }),
+    redrive: (job_id) => apply({ redrive: job_id }),
 
     async get(job_id, tenant_id) {
       const row = sql("SELECT * FROM jobs WHERE job_id = ?").get(job_id) as Row | undefined;

@@ -12,8 +12,8 @@ export function createSqliteIndex(
   return {
     embedder_id,
     stage: (entries) => writer.write({ op: "stage", embedder_id, dimensions, entries }),
-    remove: (_tenant_id, document_id, version) =>
-      writer.write({ op: "remove_indexed", document_id, version }),
+    remove: (tenant_id, document_id, version) =>
+      writer.write({ op: "remove_indexed", tenant_id, document_id, version }),
     nearest: (scope, vector, limit) => threads.ask({ kind: "nearest", embedder_id, scope, vector, limit }),
     matching: (scope, words, limit) => threads.ask({ kind: "matching", scope, words, limit }),
     // The threads belong to the storage, which closes them.

@@ -44,14 +44,8 @@ export function applyCommit(sql: Sql, commit: Commit, now: number, effects: Effe
       v.created_at,
     );
   }
-  if (commit.cancel_job) {
-    cancelJob(sql, commit.cancel_job, now);
-    effects.jobs = true;
-  }
-  if (commit.redrive_job) {
-    redriveJob(sql, commit.redrive_job, now);
-    effects.jobs = true;
-  }
+  if (commit.cancel_job) cancelJob(sql, commit.cancel_job, tenant_id, now);
+  if (commit.redrive_job) redriveJob(sql, commit.redrive_job, tenant_id, now);
   if (commit.discard) discardVersions(sql, commit.discard.document_id, commit.discard.versions);
   if (commit.checkpoint) {
     if (!commit.document) throw new Error("a checkpoint needs its document in the commit");
@@ -73,7 +67,7 @@ export function applyCommit(sql: Sql, commit: Commit, now: number, effects: Effe
       ).run(embedder_id, toBytes(vector), document_id, version, ordinal);
     }
   }
-  if (commit.erase_document) eraseDocument(sql, commit.erase_document);
+  if (commit.erase_document) eraseDocument(sql, tenant_id, commit.erase_document);
   if (commit.answer) {
     const a = commit.answer;
     const { changes } = sql(
@@ -84,12 +78,9 @@ export function applyCommit(sql: Sql, commit: Commit, now: number, effects: Effe
   if (commit.settle) {
     if (!commit.lease) throw new Error("settling a job needs its lease in the commit");
     settleJob(sql, commit.lease, commit.settle, now);
-    effects.jobs = true;
   }
-  for (const job of commit.enqueue ?? []) {
-    insertJob(sql, job, now);
-    effects.jobs = true;
-  }
+  for (const job of commit.enqueue ?? []) insertJob(sql, job, now);
+  effects.jobs ||= Boolean(commit.cancel_job || commit.redrive_job || commit.settle || commit.enqueue);
   let sequence = 0;
   for (const event of commit.events ?? []) {
     const { lastInsertRowid } = sql(
@@ -172,13 +163,13 @@ function putDocument(sql: Sql, record: DocumentRecord, expect_revision: number |
     record.job_id,
     record.revision,
   ];
+  const twin = sql(
+    "SELECT 1 FROM documents WHERE tenant_id = ? AND collection = ? AND sha256 = ? AND removed = 0 AND document_id <> ?",
+  ).get(record.tenant_id, record.collection, record.sha256, record.document_id);
   if (expect_revision === null) {
-    const twin = sql(
-      "SELECT 1 FROM documents WHERE tenant_id = ? AND collection = ? AND sha256 = ? AND removed = 0",
-    ).get(record.tenant_id, record.collection, record.sha256);
-    if (twin) throw new ConflictError("duplicate_content");
     const known = sql("SELECT 1 FROM documents WHERE document_id = ?").get(record.document_id);
     if (known) throw new ConflictError("revision");
+    if (twin) throw new ConflictError("duplicate_content");
     sql(insertDocument).run(...values);
     return;
   }
@@ -189,6 +180,7 @@ function putDocument(sql: Sql, record: DocumentRecord, expect_revision: number |
     expect_revision,
   );
   if (changes !== 1) throw new ConflictError("revision");
+  if (twin) throw new ConflictError("duplicate_content");
 }
 
 function discardVersions(sql: Sql, document_id: string, versions: number[]): void {
@@ -202,7 +194,9 @@ function discardVersions(sql: Sql, document_id: string, versions: number[]): voi
   }
 }
 
-function eraseDocument(sql: Sql, document_id: string): void {
+function eraseDocument(sql: Sql, tenant_id: string, document_id: string): void {
+  const removed = sql("SELECT 1 FROM documents WHERE document_id = ? AND tenant_id = ? AND removed = 1");
+  if (!removed.get(document_id, tenant_id)) return;
   const versions = sql(
     "SELECT version FROM versions WHERE document_id = ? UNION SELECT version FROM chunks WHERE document_id = ?",
   ).all(document_id, document_id);
@@ -212,5 +206,5 @@ function eraseDocument(sql: Sql, document_id: string): void {
     versions.map((row) => row.version as number),
   );
   sql("DELETE FROM versions WHERE document_id = ?").run(document_id);
-  sql("DELETE FROM documents WHERE document_id = ? AND removed = 1").run(document_id);
+  sql("DELETE FROM documents WHERE document_id = ?").run(document_id);
 }

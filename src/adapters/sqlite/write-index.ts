@@ -37,12 +37,11 @@ export function stageEntries(sql: Sql, embedder_id: string, dimensions: number, 
   );
   for (const { chunk, tenant_id, vector } of entries) {
     let row = find.get(chunk.document_id, chunk.version, chunk.ordinal);
-    if (!row) {
-      putChunk(sql, chunk);
-      row = find.get(chunk.document_id, chunk.version, chunk.ordinal);
-    }
+    // The pipeline has written the row before; staged a second time, the later entry takes the place of the earlier.
+    if (row?.indexed !== 0) putChunk(sql, chunk);
+    if (row?.indexed === 1) dropRow(sql, row.chunk_row as number);
+    row ??= find.get(chunk.document_id, chunk.version, chunk.ordinal);
     if (!row) throw new Error(`chunk ${chunk.chunk_id} was not stored`);
-    if (row.indexed === 1) continue;
     const chunk_row = BigInt(row.chunk_row as number);
     sql("INSERT INTO chunks_fts (rowid, text, headings) VALUES (?, ?, ?)").run(
       chunk_row,
@@ -68,12 +67,22 @@ export function dropIndexed(sql: Sql, document_id: string, version: number): voi
     version,
   );
   if (rows.length === 0) return;
-  const tables = sql("SELECT embedder_row FROM embedders").all();
-  for (const { chunk_row } of rows) {
-    sql("DELETE FROM chunks_fts WHERE rowid = ?").run(chunk_row as number);
-    for (const { embedder_row } of tables) {
-      sql(`DELETE FROM vectors_${embedder_row} WHERE rowid = ?`).run(chunk_row as number);
-    }
-  }
+  for (const { chunk_row } of rows) dropRow(sql, chunk_row as number);
   sql("UPDATE chunks SET indexed = 0 WHERE document_id = ? AND version = ?").run(document_id, version);
+}
+
+function dropRow(sql: Sql, chunk_row: number): void {
+  sql("DELETE FROM chunks_fts WHERE rowid = ?").run(chunk_row);
+  for (const { embedder_row } of sql("SELECT embedder_row FROM embedders").all()) {
+    sql(`DELETE FROM vectors_${embedder_row} WHERE rowid = ?`).run(chunk_row);
+  }
+}
+
+/** The same, for the tenant that owns the document only. */
+export function removeIndexed(sql: Sql, tenant_id: string, document_id: string, version: number): void {
+  const owned = sql("SELECT 1 FROM documents WHERE document_id = ? AND tenant_id = ?").get(
+    document_id,
+    tenant_id,
+  );
+  if (owned) dropIndexed(sql, document_id, version);
 }

@@ -10,13 +10,7 @@ const READY = "state IN ('queued', 'retrying')";
 
 export function insertJob(sql: Sql, job: NewJob, now: number): void {
   const unique_key = job.unique_key ?? null;
-  if (unique_key !== null) {
-    const twin = sql(
-      `SELECT 1 FROM jobs WHERE tenant_id = ? AND unique_key = ?
-       AND unique_key IS NOT NULL AND state IN ('queued', 'retrying', 'running')`,
-    ).get(job.tenant_id, unique_key);
-    if (twin) throw new ConflictError("unique_key");
-  }
+  if (unique_key !== null) refuseTwin(sql, job.tenant_id, unique_key);
   sql(
     `INSERT INTO jobs (job_id, tenant_id, job_type, payload, state, priority, attempts, max_attempts, run_at,
        unique_key, correlation_id, created_at, updated_at)
@@ -34,6 +28,15 @@ export function insertJob(sql: Sql, job: NewJob, now: number): void {
     now,
     now,
   );
+}
+
+function refuseTwin(sql: Sql, tenant_id: string, unique_key: string): void {
+  // In the words of the partial index, so that it is used.
+  const twin = sql(
+    `SELECT 1 FROM jobs WHERE tenant_id = ? AND unique_key = ?
+     AND unique_key IS NOT NULL AND state IN ('queued', 'retrying', 'running')`,
+  ).get(tenant_id, unique_key);
+  if (twin) throw new ConflictError("unique_key");
 }
 
 /**
@@ -173,26 +176,22 @@ export function settleJob(
   if (changes !== 1) throw new ConflictError("lease_lost");
 }
 
-export function cancelJob(sql: Sql, job_id: string, now: number): void {
+/** @param tenant_id whose job it must be; undefined for anybody's */
+export function cancelJob(sql: Sql, job_id: string, tenant_id: string | undefined, now: number): void {
   const { changes } = sql(
     `UPDATE jobs SET state = 'cancelled', leased_by = NULL, lease_token = NULL, lease_until = NULL, finished_at = ?,
-       updated_at = ? WHERE job_id = ? AND state IN ('queued', 'retrying', 'running')`,
-  ).run(now, now, job_id);
+       updated_at = ? WHERE job_id = ? AND tenant_id = coalesce(?, tenant_id) AND state IN ('queued', 'retrying', 'running')`,
+  ).run(now, now, job_id, tenant_id ?? null);
   if (changes !== 1) throw new ConflictError("job_state");
 }
 
-export function redriveJob(sql: Sql, job_id: string, now: number): void {
+/** @param tenant_id whose job it must be; undefined for anybody's */
+export function redriveJob(sql: Sql, job_id: string, tenant_id: string | undefined, now: number): void {
   const row = sql(
     "SELECT tenant_id, unique_key FROM jobs WHERE job_id = ? AND state IN ('dead', 'cancelled')",
   ).get(job_id);
-  if (!row) throw new ConflictError("job_state");
-  if (row.unique_key !== null) {
-    const twin = sql(
-      `SELECT 1 FROM jobs WHERE tenant_id = ? AND unique_key = ?
-       AND unique_key IS NOT NULL AND state IN ('queued', 'retrying', 'running')`,
-    ).get(row.tenant_id as string, row.unique_key as string);
-    if (twin) throw new ConflictError("unique_key");
-  }
+  if (!row || (tenant_id !== undefined && row.tenant_id !== tenant_id)) throw new ConflictError("job_state");
+  if (row.unique_key !== null) refuseTwin(sql, row.tenant_id as string, row.unique_key as string);
   sql(
     `UPDATE jobs SET state = 'queued', attempts = 0, run_at = ?, error = NULL, finished_at = NULL, updated_at = ?
      WHERE job_id = ?`,
@@ -201,4 +200,18 @@ export function redriveJob(sql: Sql, job_id: string, now: number): void {
 
 export function removeWorker(sql: Sql, worker_id: string): void {
   sql("DELETE FROM workers WHERE worker_id = ?").run(worker_id);
+}
+
+/** What the queue changes by itself, outside a commit of documents. */
+export type JobChange =
+  | { enqueue: NewJob[] }
+  | { lease: Lease; settle: Settlement }
+  | { cancel: string }
+  | { redrive: string };
+
+export function applyJobChange(sql: Sql, change: JobChange, now: number): void {
+  if ("enqueue" in change) for (const job of change.enqueue) insertJob(sql, job, now);
+  else if ("settle" in change) settleJob(sql, change.lease, change.settle, now);
+  else if ("cancel" in change) cancelJob(sql, change.cancel, undefined, now);
+  else redriveJob(sql, change.redrive, undefined, now);
 }

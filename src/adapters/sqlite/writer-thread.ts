@@ -13,8 +13,8 @@ import { ConflictError } from "../../ports/document-store.ts";
 import { doorbells } from "./doorbell.ts";
 import { migrate, openDatabase, statements, translateError } from "./schema.ts";
 import { applyCommit, type Effects } from "./write-commit.ts";
-import { dropIndexed, stageEntries } from "./write-index.ts";
-import { claimJobs, heartbeat, removeWorker } from "./write-jobs.ts";
+import { removeIndexed, stageEntries } from "./write-index.ts";
+import { applyJobChange, claimJobs, heartbeat, removeWorker } from "./write-jobs.ts";
 import type { WriteAnswer, WriteRequest, WriterData } from "./writer.ts";
 
 /** Requests that share one transaction at most, and milliseconds after which no more join it. */
@@ -99,6 +99,9 @@ function execute(request: WriteRequest, effects: Effects): unknown {
       }
       return sequence;
     }
+    case "jobs":
+      effects.jobs = true;
+      return applyJobChange(sql, request.change, request.now);
     case "claim":
       return claimJobs(sql, request.worker_id, request.limit, request.lease_ms, request.now, randomUUID);
     case "heartbeat":
@@ -108,7 +111,7 @@ function execute(request: WriteRequest, effects: Effects): unknown {
     case "stage":
       return stageEntries(sql, request.embedder_id, request.dimensions, request.entries);
     case "remove_indexed":
-      return dropIndexed(sql, request.document_id, request.version);
+      return removeIndexed(sql, request.tenant_id, request.document_id, request.version);
     case "run":
       return Number(sql(request.sql).run(...request.values).changes);
     case "close":

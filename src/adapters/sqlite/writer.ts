@@ -6,6 +6,7 @@ import { type Commit, ConflictError, type ConflictReason } from "../../ports/doc
 import type { WorkerPresence } from "../../ports/job-queue.ts";
 import type { IndexEntry } from "../../ports/vector-index.ts";
 import type { Effects } from "./write-commit.ts";
+import type { JobChange } from "./write-jobs.ts";
 
 export interface WriterData {
   path: string;
@@ -14,11 +15,12 @@ export interface WriterData {
 
 export type WriteOperation =
   | { op: "commit"; commits: Commit[]; now: number }
+  | { op: "jobs"; change: JobChange; now: number }
   | { op: "claim"; worker_id: string; limit: number; lease_ms: number; now: number }
   | { op: "heartbeat"; worker: WorkerPresence; leases: Lease[]; lease_ms: number; now: number }
   | { op: "remove_worker"; worker_id: string }
   | { op: "stage"; embedder_id: string; dimensions: number; entries: IndexEntry[] }
-  | { op: "remove_indexed"; document_id: string; version: number }
+  | { op: "remove_indexed"; tenant_id: string; document_id: string; version: number }
   | { op: "run"; sql: string; values: (string | number | null)[] }
   | { op: "close" };
 export type WriteRequest = WriteOperation & { id: number };

@@ -1,0 +1,67 @@
+/** From bytes of any charset to a string. */
+import { isUtf8 } from "node:buffer";
+import chardet from "chardet";
+import iconv from "iconv-lite";
+import { cleanText } from "./text-builder.ts";
+
+/** Enough to tell a charset by; statistics do not get better with more. */
+const SAMPLE_BYTES = 256 * 1024;
+
+/**
+ * Decodes text: by its byte order mark, else as UTF-8 where it is that, else by the charset that the format declares,
+ * else by the statistics of its bytes. Never fails: bytes that fit nothing become replacement characters.
+ *
+ * @param declared a charset's name, as in an HTML meta element
+ */
+export function decodeBytes(bytes: Uint8Array, declared?: string): string {
+  const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  return cleanText(iconv.decode(buffer, charsetOf(buffer, declared)));
+}
+
+function charsetOf(buffer: Buffer, declared: string | undefined): string {
+  const marked = byteOrderMark(buffer);
+  if (marked !== undefined) return marked;
+  const wide = wideWithoutMark(buffer);
+  if (wide !== undefined) return wide;
+  if (isUtf8(buffer)) return "utf-8";
+  if (declared !== undefined && iconv.encodingExists(declared) && !/^utf-?(16|32)/i.test(declared)) {
+    return widened(declared);
+  }
+  const sample = buffer.subarray(0, SAMPLE_BYTES);
+  const [best] = chardet.analyse(sample);
+  // Guesses over a few bytes are wild. Windows-1252 is what unmarked Western text is, and it decodes everything.
+  if (best === undefined || best.confidence < 30 || !iconv.encodingExists(best.name)) return "windows-1252";
+  // UTF-8 with a few damaged bytes is still UTF-8.
+  return widened(best.name);
+}
+
+/** Windows charsets hold all of the ISO ones' printable characters and more; files that claim ISO use them. */
+function widened(name: string): string {
+  const lower = name.toLowerCase().replace(/[^a-z0-9]/g, "");
+  if (lower === "iso88591" || lower === "latin1" || lower === "ascii" || lower === "usascii") {
+    return "windows-1252";
+  }
+  if (lower === "gb2312" || lower === "gbk") return "gb18030";
+  return name.replace(/^iso-8859-8-i$/i, "iso-8859-8");
+}
+
+function byteOrderMark(buffer: Buffer): string | undefined {
+  const [a, b, c, d] = buffer;
+  if (a === 0xff && b === 0xfe && c === 0 && d === 0) return "utf-32le";
+  if (a === 0 && b === 0 && c === 0xfe && d === 0xff) return "utf-32be";
+  if (a === 0xff && b === 0xfe) return "utf-16le";
+  if (a === 0xfe && b === 0xff) return "utf-16be";
+  if (a === 0xef && b === 0xbb && c === 0xbf) return "utf-8";
+  return undefined;
+}
+
+/** UTF-16 without a mark: text in Latin letters has a zero in every other byte, and none between. */
+function wideWithoutMark(buffer: Buffer): string | undefined {
+  const length = Math.min(buffer.length, 4096) & ~1;
+  if (length < 8) return undefined;
+  const zeros = [0, 0];
+  for (let index = 0; index < length; index++) if (buffer[index] === 0) zeros[index % 2]!++;
+  if (zeros[1]! > length * 0.35 && zeros[0] === 0) return "utf-16le";
+  if (zeros[0]! > length * 0.35 && zeros[1] === 0) return "utf-16be";
+  return undefined;
+}

@@ -1,0 +1,300 @@
+/**
+ * Reads documents in child processes, so that none of them can harm the worker (G11). A child that outlives its time,
+ * its memory or its usefulness is killed; the next document gets a fresh one.
+ */
+import { type ChildProcess, fork } from "node:child_process";
+import { readFileSync } from "node:fs";
+import type { Socket } from "node:net";
+import { fileURLToPath } from "node:url";
+import type { Block, ExtractedText } from "../../chunk.ts";
+import { SluiceError } from "../../errors.ts";
+import type { ExtractionSource, Extractor } from "../../ports/extractor.ts";
+import type { ChildMessage, ExtractRequest } from "./protocol.ts";
+import { mediaTypes } from "./registry.ts";
+import { createSlots } from "./slots.ts";
+
+export interface ProcessExtractorOptions {
+  /** The longest that one document may take, the child's start included. */
+  timeout_ms: number;
+  /** V8's heap in each child, in MiB. All of a child's memory may be twice that, at least 256 MiB. */
+  memory_mb: number;
+  /** The most children at once; each reads one document at a time. */
+  size: number;
+  /** After so many documents a child is replaced, in case a library leaks. Default 200. */
+  max_documents_per_child?: number;
+  /** Path of the child's entry, for tests. Default: child.ts beside this file. */
+  child_module?: string;
+}
+
+const CHECK_MEMORY_EVERY_MS = 250;
+const MEBIBYTE = 1024 * 1024;
+const STDERR_TAIL = 4_096;
+
+interface Child {
+  process: ChildProcess;
+  busy: boolean;
+  served: number;
+  /** The end of what it wrote to stderr: V8 explains its death there. */
+  stderr: string;
+  /** What the child's messages and its end are for now. */
+  job: Job | undefined;
+}
+
+interface Job {
+  onMessage(message: ChildMessage): void;
+  onEnd(code: number | null, signal: NodeJS.Signals | null): void;
+  fail(error: (filename: string) => SluiceError): void;
+}
+
+/** Children start with the first document and stay warm. */
+export function createProcessExtractor(options: ProcessExtractorOptions): Extractor {
+  const { timeout_ms, memory_mb, max_documents_per_child = 200 } = options;
+  const childModule = options.child_module ?? defaultChild();
+  const limitBytes = Math.max(2 * memory_mb, 256) * MEBIBYTE;
+  const slots = createSlots(options.size);
+  const children = new Set<Child>();
+  let closed = false;
+
+  function start(): Child {
+    const child: Child = {
+      process: fork(childModule, [], {
+        // None of the parent's secrets.
+        env: {},
+        execArgv: [
+          `--max-old-space-size=${Math.floor(memory_mb)}`,
+          // May read files and start the watchdog's thread; may not write, start programs or load native code.
+          "--permission",
+          "--allow-fs-read=*",
+          "--allow-worker",
+          "--disable-warning=SecurityWarning",
+        ],
+        serialization: "advanced",
+        stdio: ["ignore", "ignore", "pipe", "ipc"],
+      }),
+      busy: true,
+      served: 0,
+      stderr: "",
+      job: undefined,
+    };
+    children.add(child);
+    child.process.stderr!.setEncoding("utf8").on("data", (text: string) => {
+      child.stderr = (child.stderr + text).slice(-STDERR_TAIL);
+    });
+    child.process.on("message", (message: ChildMessage) => child.job?.onMessage(message));
+    // `close` comes when stderr has been read to its end as well.
+    child.process.on("close", (code, signal) => {
+      children.delete(child);
+      child.job?.onEnd(code, signal);
+    });
+    child.process.on("error", (error) => {
+      const { job } = child;
+      discard(child);
+      job?.fail((filename) => crashed(filename, `could not be reached (${error.message})`, error));
+    });
+    return child;
+  }
+
+  function discard(child: Child): void {
+    children.delete(child);
+    child.job = undefined;
+    child.process.kill("SIGKILL");
+  }
+
+  function run(
+    child: Child,
+    source: ExtractionSource,
+    progress: (done: number, total: number | null) => void,
+    signal: AbortSignal,
+  ): Promise<ExtractedText> {
+    const { filename } = source;
+    return new Promise((resolve, reject) => {
+      const text: string[] = [];
+      const blocks: Block[] = [];
+
+      const end = () => {
+        clearTimeout(timeout);
+        clearInterval(memoryCheck);
+        signal.removeEventListener("abort", onAbort);
+        child.job = undefined;
+      };
+      const kill = (reason: unknown) => {
+        end();
+        discard(child);
+        reject(reason);
+      };
+      const checkMemory = (rss: number | undefined) => {
+        if (rss !== undefined && rss > limitBytes) kill(outOfMemory(filename, memory_mb));
+      };
+      const onAbort = () => kill(signal.reason);
+      const timeout = setTimeout(() => {
+        kill(
+          new SluiceError(
+            "extraction_timeout",
+            `Reading ${filename} took longer than ${timeout_ms / 1000} s. Split it, or raise SLUICE_EXTRACT_TIMEOUT_SECONDS.`,
+          ),
+        );
+      }, timeout_ms);
+      const memoryCheck = setInterval(
+        () => checkMemory(residentBytes(child.process.pid)),
+        CHECK_MEMORY_EVERY_MS,
+      );
+      signal.addEventListener("abort", onAbort, { once: true });
+
+      child.job = {
+        onMessage(message) {
+          switch (message.type) {
+            case "text":
+              text.push(message.text);
+              break;
+            case "blocks":
+              for (const block of message.blocks) blocks.push(block);
+              break;
+            case "memory":
+              checkMemory(message.rss);
+              break;
+            case "progress":
+              try {
+                progress(message.done, message.total);
+              } catch (error) {
+                kill(error);
+              }
+              break;
+            case "done": {
+              end();
+              const { page_count, title } = message;
+              resolve({ text: text.join(""), blocks, page_count, title });
+              break;
+            }
+            case "error":
+              end();
+              reject(new SluiceError(message.code, message.message, { retryable: message.retryable }));
+              break;
+          }
+        },
+        onEnd(code, exitSignal) {
+          end();
+          reject(deathError(filename, memory_mb, child.stderr, code, exitSignal));
+        },
+        fail(error) {
+          end();
+          reject(error(filename));
+        },
+      };
+      const request: ExtractRequest = { ...source, type: "extract" };
+      child.process.send(request, (error) => {
+        // The end of the process, if it comes, tells more than the closed channel does.
+        if (error !== null && child.process.exitCode === null && child.process.signalCode === null) {
+          child.process.kill("SIGKILL");
+        }
+      });
+    });
+  }
+
+  /** Leaves the child warm for the next document, or replaces it. */
+  function settle(child: Child): void {
+    if (!children.has(child)) return;
+    child.served++;
+    child.busy = false;
+    // What one document has left in memory must not count against the next.
+    const isHeavy = (residentBytes(child.process.pid) ?? 0) > limitBytes / 2;
+    if (closed || child.served >= max_documents_per_child || isHeavy) discard(child);
+    else setReferenced(child, false);
+  }
+
+  return {
+    media_types: mediaTypes,
+    async extract(source, progress, signal) {
+      const release = await slots.take(signal);
+      try {
+        if (closed) throw closedError(source.filename);
+        const child = [...children].find(isIdle) ?? start();
+        child.busy = true;
+        setReferenced(child, true);
+        try {
+          return await run(child, source, progress, signal);
+        } finally {
+          settle(child);
+        }
+      } finally {
+        release();
+      }
+    },
+    async close() {
+      closed = true;
+      const ends = [...children].map(
+        (child) => new Promise((resolve) => child.process.once("close", resolve)),
+      );
+      for (const child of [...children]) {
+        const { job } = child;
+        setReferenced(child, true);
+        discard(child);
+        job?.fail(closedError);
+      }
+      await Promise.all(ends);
+    },
+  };
+}
+
+function defaultChild(): string {
+  const extension = import.meta.url.endsWith(".ts") ? "ts" : "js";
+  return fileURLToPath(new URL(`./child.${extension}`, import.meta.url));
+}
+
+/** Its end may be known before its `close` event comes. */
+function isIdle({ busy, process: child }: Child): boolean {
+  return !busy && child.connected && child.exitCode === null && child.signalCode === null;
+}
+
+/** An idle child keeps no process from ending; it ends by itself when the channel closes. */
+function setReferenced({ process: child }: Child, referenced: boolean): void {
+  const stderr = child.stderr as Socket | null;
+  for (const handle of [child, child.channel, stderr]) {
+    if (referenced) handle?.ref();
+    else handle?.unref();
+  }
+}
+
+/** Resident memory of a process, where the system tells (Linux, proc(5)). */
+function residentBytes(pid: number | undefined): number | undefined {
+  if (pid === undefined || process.platform !== "linux") return undefined;
+  try {
+    const kibibytes = /^VmRSS:\s*(\d+) kB/m.exec(readFileSync(`/proc/${pid}/status`, "latin1"))?.[1];
+    return kibibytes === undefined ? undefined : Number(kibibytes) * 1024;
+  } catch {
+    return undefined; // It has ended: its `close` event tells the rest.
+  }
+}
+
+function deathError(
+  filename: string,
+  memory_mb: number,
+  stderr: string,
+  code: number | null,
+  signal: NodeJS.Signals | null,
+): SluiceError {
+  const cause = new Error(stderr.trim() || "nothing on stderr");
+  if (code === 134 || signal === "SIGABRT" || /out of memory|heap limit|allocation failed/i.test(stderr)) {
+    return outOfMemory(filename, memory_mb, cause);
+  }
+  return crashed(filename, `died (${signal ?? `exit code ${code}`})`, cause);
+}
+
+function outOfMemory(filename: string, memory_mb: number, cause?: unknown): SluiceError {
+  return new SluiceError(
+    "extraction_out_of_memory",
+    `Reading ${filename} took more memory than the ${memory_mb} MiB allowed. Split it, or raise SLUICE_EXTRACT_MEMORY_MB.`,
+    { cause },
+  );
+}
+
+function crashed(filename: string, what: string, cause: unknown): SluiceError {
+  return new SluiceError(
+    "extraction_crashed",
+    `The process that read ${filename} ${what}. If it happens at every attempt, report it with the file.`,
+    { cause },
+  );
+}
+
+function closedError(filename: string): SluiceError {
+  return new SluiceError("shutting_down", `This process is stopping and no longer reads ${filename}.`);
+}

@@ -1,0 +1,18 @@
+/** What a worker and its extraction child say to each other over Node's IPC channel. */
+import type { Block } from "../../chunk.ts";
+import type { ErrorCode } from "../../errors.ts";
+import type { ExtractionSource } from "../../ports/extractor.ts";
+
+export interface ExtractRequest extends ExtractionSource {
+  type: "extract";
+}
+
+/** A document's answer: any number of pieces, then `done`; or `error`. Nothing more follows either of these. */
+export type ChildMessage =
+  | { type: "progress"; done: number; total: number | null }
+  | { type: "text"; text: string }
+  | { type: "blocks"; blocks: Block[] }
+  | { type: "done"; page_count: number | null; title: string | null }
+  | { type: "error"; code: ErrorCode; message: string; retryable: boolean }
+  /** Resident memory in bytes, unasked, where the parent can't look it up. */
+  | { type: "memory"; rss: number };

@@ -1,0 +1,9 @@
+/** A thread of the extraction child that ends the process when its parent has gone. Started by child.ts. */
+
+const CHECK_EVERY_MS = 1_000;
+const parent = process.ppid;
+
+// On POSIX an orphan gets another parent. On Windows it keeps the number; there the closed channel must do.
+setInterval(() => {
+  if (process.ppid !== parent) process.kill(process.pid, "SIGKILL");
+}, CHECK_EVERY_MS);

@@ -1,0 +1,297 @@
+/**
+ * A BlobStore in a folder: one file for each blob, under its key. A key names nothing until a commit does, and is
+ * written once, so a file is written where it stays; what a killed process leaves half written, no commit names.
+ */
+import { createHash, randomUUID } from "node:crypto";
+import { type FileHandle, open, readdir, stat, unlink } from "node:fs/promises";
+import { dirname, join, resolve } from "node:path";
+import { Readable } from "node:stream";
+import { SluiceError } from "../../errors.ts";
+import type { BlobInfo, BlobStore, StoredBlob } from "../../ports/blob-store.ts";
+import { createDirectories } from "./directories.ts";
+
+export interface FolderBlobStoreOptions {
+  /** Made when it is not there. Everything in it belongs to the store. */
+  folder: string;
+}
+
+/** Bytes that go to the disk in one call; network chunks are smaller, and each call costs. */
+const WRITE_BYTES = 256 * 1024;
+/** Write buffers kept for the next put; more are made when more puts run at once. */
+const SPARE_BUFFERS = 32;
+
+export function createFolderBlobStore(options: FolderBlobStoreOptions): BlobStore {
+  const folder = resolve(options.folder);
+  const directories = createDirectories(folder);
+  const spare: Buffer[] = [];
+
+  /** Runs an operation on the disk: whatever goes wrong in it, the bytes can't be kept. */
+  const disk = async <T>(operation: () => Promise<T>): Promise<T> => {
+    try {
+      return await operation();
+    } catch (cause) {
+      throw storageUnavailable(folder, cause);
+    }
+  };
+
+  const openNew = async (path: string): Promise<FileHandle> => {
+    await disk(() => directories.ensure(dirname(path)));
+    try {
+      return await open(path, "wx");
+    } catch (cause) {
+      if (codeOf(cause) === "EEXIST") throw new Error(`a blob is written once, and ${path} exists`);
+      // A directory known to be there was taken away: the next put makes it again.
+      if (codeOf(cause) === "ENOENT") directories.forget();
+      throw storageUnavailable(folder, cause);
+    }
+  };
+
+  /** Copies the source to the file: one buffer is filled while the other is written and hashed. */
+  const copy = async (
+    file: FileHandle,
+    chunks: AsyncIterable<Uint8Array>,
+    signal: AbortSignal | undefined,
+  ): Promise<StoredBlob> => {
+    const hash = createHash("sha256");
+    let filling = spare.pop() ?? Buffer.allocUnsafeSlow(WRITE_BYTES);
+    let resting = spare.pop() ?? Buffer.allocUnsafeSlow(WRITE_BYTES);
+    let filled = 0;
+    let size_bytes = 0;
+    let writing: Promise<void> = Promise.resolve();
+    const flush = async () => {
+      await writing;
+      const bytes = filling.subarray(0, filled);
+      writing = disk(() => writeAll(file, bytes, size_bytes));
+      // Awaited before the next flush and at the end; until then, nobody else needs to hear of it.
+      writing.catch(() => {});
+      hash.update(bytes);
+      size_bytes += filled;
+      filled = 0;
+      [filling, resting] = [resting, filling];
+    };
+    try {
+      await forEachChunk(chunks, signal, (chunk) => {
+        if (filled + chunk.length < WRITE_BYTES) {
+          filling.set(chunk, filled);
+          filled += chunk.length;
+          return undefined;
+        }
+        return (async () => {
+          for (let taken = 0; taken < chunk.length; ) {
+            const piece = chunk.subarray(taken, taken + WRITE_BYTES - filled);
+            filling.set(piece, filled);
+            filled += piece.length;
+            taken += piece.length;
+            if (filled === WRITE_BYTES) await flush();
+          }
+        })();
+      });
+      if (filled > 0) await flush();
+      await writing;
+    } finally {
+      // Not before the disk is done with them; an error of that write was thrown above, or comes after another.
+      await writing.catch(() => {});
+      if (spare.length < SPARE_BUFFERS) spare.push(filling, resting);
+    }
+    return { size_bytes, sha256: hash.digest("hex") };
+  };
+
+  const put = async (
+    path: string,
+    source: AsyncIterable<Uint8Array>,
+    signal: AbortSignal | undefined,
+  ): Promise<StoredBlob> => {
+    signal?.throwIfAborted();
+    const file = await openNew(path);
+    try {
+      let stored: StoredBlob;
+      try {
+        stored = await copy(file, source, signal);
+        await disk(() => file.sync());
+      } finally {
+        await disk(() => file.close());
+      }
+      await disk(() => directories.sync(dirname(path)));
+      return stored;
+    } catch (error) {
+      // The first error says more than that the remains could not be removed; no commit will ever name them.
+      await unlink(path).catch(() => {});
+      throw error;
+    }
+  };
+
+  const remove = async (path: string): Promise<void> => {
+    try {
+      await unlink(path);
+    } catch (cause) {
+      if (!isAbsence(cause)) throw storageUnavailable(folder, cause);
+    }
+  };
+
+  return {
+    put: async (key, source, putOptions) => put(pathOf(folder, key), source, putOptions?.signal),
+
+    get: async (key, range) => {
+      const path = pathOf(folder, key);
+      const { start = 0, end = Number.POSITIVE_INFINITY } = range ?? {};
+      let file: FileHandle;
+      try {
+        file = await open(path, "r");
+      } catch (cause) {
+        if (isAbsence(cause)) throw new SluiceError("blob_missing", `there is no blob ${key} in ${folder}`);
+        throw storageUnavailable(folder, cause);
+      }
+      if (end <= start) {
+        await file.close();
+        return Readable.from([], { objectMode: false });
+      }
+      return file.createReadStream({ start, end: end - 1, highWaterMark: WRITE_BYTES });
+    },
+
+    delete: async (key) => remove(pathOf(folder, key)),
+
+    list: (prefix) => walk(folder, folder, "", prefix),
+
+    localPath: (key) => pathOf(folder, key),
+
+    check: async () => {
+      const path = pathOf(folder, `.check/${randomUUID()}-00`);
+      await put(path, Readable.from([Buffer.from("check")]), undefined);
+      await remove(path);
+    },
+  };
+}
+
+/**
+ * Calls `take` with each chunk, and waits for what it returns. Rejects with the signal's reason as soon as it fires,
+ * also while the source gives nothing, and with the source's own error unchanged.
+ */
+async function forEachChunk(
+  source: AsyncIterable<Uint8Array>,
+  signal: AbortSignal | undefined,
+  take: (chunk: Uint8Array) => Promise<void> | undefined,
+): Promise<void> {
+  const chunks = source[Symbol.asyncIterator]();
+  // A promise of its own for each step: racing them all against one would keep every chunk in memory.
+  let fail: (reason: unknown) => void = () => {};
+  const stop = () => fail(signal?.reason);
+  signal?.addEventListener("abort", stop, { once: true });
+  try {
+    for (;;) {
+      signal?.throwIfAborted();
+      const next = await new Promise<IteratorResult<Uint8Array>>((resolve, reject) => {
+        fail = reject;
+        chunks.next().then(resolve, reject);
+      });
+      if (next.done) return;
+      const taken = take(next.value);
+      if (taken) await taken;
+    }
+  } catch (error) {
+    // Not awaited: a source that waits for something that never comes would never answer. What it says when it is
+    // let go of concerns nobody any more.
+    chunks.return?.()?.catch(() => {});
+    throw error;
+  } finally {
+    signal?.removeEventListener("abort", stop);
+  }
+}
+
+async function writeAll(file: FileHandle, bytes: Uint8Array, position: number): Promise<void> {
+  for (let written = 0; written < bytes.length; ) {
+    const { bytesWritten } = await file.write(bytes, written, bytes.length - written, position + written);
+    written += bytesWritten;
+  }
+}
+
+/**
+ * `tenant/+ab/blob_…ab`: the segments of the key, with one of 256 directories before the last, so that none grows
+ * too large. No segment of a key begins with "+", so no key lies in another's way.
+ *
+ * @throws Error when the key is not of the form that the port gives
+ */
+function pathOf(folder: string, key: string): string {
+  const segments = key.split("/");
+  for (const segment of segments) {
+    if (!/^[A-Za-z0-9._-]+$/.test(segment) || segment === "." || segment === "..") {
+      throw new Error(`${JSON.stringify(key)} is no blob key`);
+    }
+  }
+  const name = segments.pop() ?? "";
+  return join(folder, ...segments, `+${shardOf(name)}`, name);
+}
+
+/** The last two characters of a name that ends in hexadecimal, as ids do; of any other, of its FNV-1a hash. */
+function shardOf(name: string): string {
+  const own = /[0-9a-f]{2}$/.exec(name)?.[0];
+  if (own !== undefined) return own;
+  let hash = 0x811c9dc5;
+  for (let place = 0; place < name.length; place += 1) {
+    hash = Math.imul(hash ^ name.charCodeAt(place), 0x01000193);
+  }
+  return (hash & 0xff).toString(16).padStart(2, "0");
+}
+
+/** Every blob below a directory, going only where keys can begin with the prefix. */
+async function* walk(
+  folder: string,
+  directory: string,
+  base: string,
+  prefix: string,
+): AsyncGenerator<BlobInfo> {
+  const entries = await unlessGone(folder, () => readdir(directory, { withFileTypes: true }));
+  for (const entry of entries ?? []) {
+    if (!entry.isDirectory()) continue;
+    const inner = join(directory, entry.name);
+    if (!entry.name.startsWith("+")) {
+      const below = `${base}${entry.name}/`;
+      if (below.startsWith(prefix) || prefix.startsWith(below)) yield* walk(folder, inner, below, prefix);
+      continue;
+    }
+    for (const name of (await unlessGone(folder, () => readdir(inner))) ?? []) {
+      const key = `${base}${name}`;
+      if (!key.startsWith(prefix)) continue;
+      const info = await unlessGone(folder, () => stat(join(inner, name)));
+      if (info?.isFile()) yield { key, size_bytes: info.size, modified_at: info.mtimeMs };
+    }
+  }
+}
+
+/** Undefined for what was deleted meanwhile. */
+async function unlessGone<T>(folder: string, look: () => Promise<T>): Promise<T | undefined> {
+  try {
+    return await look();
+  } catch (cause) {
+    if (isAbsence(cause)) return undefined;
+    throw storageUnavailable(folder, cause);
+  }
+}
+
+function codeOf(cause: unknown): string | undefined {
+  return cause instanceof Error && "code" in cause && typeof cause.code === "string" ? cause.code : undefined;
+}
+
+function isAbsence(cause: unknown): boolean {
+  const code = codeOf(cause);
+  return code === "ENOENT" || code === "ENOTDIR";
+}
+
+const explanations: Readonly<Record<string, string>> = {
+  ENOSPC: "the disk is full",
+  EDQUOT: "the disk quota is used up",
+  EROFS: "the file system is read-only",
+  EACCES: "permission denied",
+  EPERM: "permission denied",
+  EIO: "the disk reported an error",
+  EMFILE: "too many open files",
+  ENFILE: "too many open files",
+};
+
+function storageUnavailable(folder: string, cause: unknown): SluiceError {
+  const code = codeOf(cause) ?? "unknown";
+  const told = cause instanceof Error ? cause.message : String(cause);
+  const reason = explanations[code] ? `${explanations[code]} (${code})` : told;
+  return new SluiceError("storage_unavailable", `the folder ${folder} can't keep files: ${reason}`, {
+    cause,
+  });
+}

@@ -1,0 +1,216 @@
+/** The command line as a client of a running server. */
+import type { z } from "zod";
+import type { Config } from "../config.ts";
+import type { Document } from "../document.ts";
+import { type ErrorCode, errorTable, SluiceError } from "../errors.ts";
+import type { SluiceEvent } from "../events.ts";
+import type { Job, JobState } from "../job.ts";
+import type { SearchAnswer, SearchRequest } from "../search/search.ts";
+import type { AcceptedAnswer, Problem, UploadQuery, uploadFieldsSchema } from "../server/schemas.ts";
+import { CommandError } from "./output.ts";
+import { parseEventStream } from "./sse.ts";
+
+/** Query of an upload, metadata still as JSON. */
+export type UploadParameters = Omit<z.input<typeof uploadFieldsSchema>, "priority"> &
+  Pick<UploadQuery, "filename">;
+
+export interface UploadBody {
+  /** Begins the bytes anew: a retry sends them again. Undefined when there are none. */
+  open: () => ReadableStream<Uint8Array> | undefined;
+  size_bytes: number;
+}
+
+/** An event, or its place in the log, of a stream that may be resumed after it. */
+export interface StreamedEvent {
+  sequence: string | undefined;
+  event: SluiceEvent;
+}
+
+/** Every method throws SluiceError for what the server refuses, CommandError when there is no answer from it. */
+export interface Client {
+  readonly url: string;
+  upload(parameters: UploadParameters, body: UploadBody, idempotency_key: string): Promise<AcceptedAnswer>;
+  getDocument(document_id: string): Promise<Document>;
+  search(request: SearchRequest): Promise<SearchAnswer>;
+  listJobs(query: {
+    state?: JobState;
+    limit: number;
+    cursor?: string;
+  }): Promise<{ jobs: Job[]; next_cursor: string | null }>;
+  getJob(job_id: string): Promise<Job>;
+  retryJob(job_id: string): Promise<Job>;
+  cancelJob(job_id: string): Promise<Job>;
+  /**
+   * Opens the stream of events; when this resolves, nothing that happens from now on is missed.
+   * @param after resumes there; undefined: from now
+   */
+  openEvents(
+    query: { collection: string; after: string | undefined },
+    signal: AbortSignal,
+  ): Promise<AsyncGenerator<StreamedEvent, void, void>>;
+  /** Status and body of a path that needs no key, whatever the status. */
+  probe(path: string, timeout_ms: number): Promise<{ status: number; media_type: string; body: string }>;
+}
+
+/** The server says something every 15 s on a stream: after this long without a word, it is gone. */
+const STREAM_SILENCE_MS = 45_000;
+
+export function createClient({ url, api_key }: Config["client"]): Client {
+  async function request(path: string, init: RequestInit & { duplex?: "half" } = {}): Promise<Response> {
+    const headers = new Headers(init.headers);
+    if (api_key !== undefined) headers.set("authorization", `Bearer ${api_key}`);
+    let response: Response;
+    try {
+      response = await fetch(`${url}${path}`, { ...init, headers });
+    } catch (error) {
+      throw unreachable(url, error);
+    }
+    if (!response.ok) throw await refusal(url, response, api_key !== undefined);
+    return response;
+  }
+
+  async function json<T>(path: string, init: RequestInit = {}): Promise<T> {
+    return readJson<T>(url, await request(path, init));
+  }
+
+  const post = <T>(path: string, body?: unknown) =>
+    json<T>(path, {
+      method: "POST",
+      ...(body === undefined
+        ? {}
+        : { body: JSON.stringify(body), headers: { "content-type": "application/json" } }),
+    });
+
+  return {
+    url,
+    async upload(parameters, { open, size_bytes }, idempotency_key) {
+      const stream = open();
+      const response = await request(`/v1/documents${queryOf(parameters)}`, {
+        method: "POST",
+        headers: {
+          // The server looks at the bytes and the name.
+          "content-type": "application/octet-stream",
+          "content-length": String(size_bytes),
+          "idempotency-key": `"${idempotency_key}"`,
+        },
+        ...(stream === undefined ? {} : { body: stream, duplex: "half" }),
+      });
+      return readJson<AcceptedAnswer>(url, response);
+    },
+    getDocument: (document_id) => json(`/v1/documents/${encodeURIComponent(document_id)}`),
+    search: (body) => post("/v1/search", body),
+    listJobs: (query) => json(`/v1/jobs${queryOf(query)}`),
+    getJob: (job_id) => json(`/v1/jobs/${encodeURIComponent(job_id)}`),
+    retryJob: (job_id) => post(`/v1/jobs/${encodeURIComponent(job_id)}/retry`),
+    cancelJob: (job_id) => post(`/v1/jobs/${encodeURIComponent(job_id)}/cancel`),
+    async openEvents({ collection, after }, signal) {
+      const silence = new AbortController();
+      const response = await request(`/v1/events/stream${queryOf({ collection })}`, {
+        headers: {
+          accept: "text/event-stream",
+          ...(after === undefined ? {} : { "last-event-id": after }),
+        },
+        signal: AbortSignal.any([signal, silence.signal]),
+      });
+      return streamedEvents(url, response, silence);
+    },
+    async probe(path, timeout_ms) {
+      try {
+        const response = await fetch(`${url}${path}`, { signal: AbortSignal.timeout(timeout_ms) });
+        const media_type = response.headers.get("content-type") ?? "";
+        return { status: response.status, media_type, body: await response.text() };
+      } catch (error) {
+        throw unreachable(url, error);
+      }
+    },
+  };
+}
+
+async function* streamedEvents(url: string, response: Response, silence: AbortController) {
+  const timer = setTimeout(() => silence.abort(), STREAM_SILENCE_MS);
+  timer.unref();
+  try {
+    const source = response.body as AsyncIterable<Uint8Array> | null;
+    if (source === null) return;
+    for await (const { id, data } of parseEventStream(source, () => timer.refresh())) {
+      yield { sequence: id, event: JSON.parse(data) as SluiceEvent };
+    }
+  } catch (error) {
+    throw unreachable(url, error);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+function queryOf(parameters: object): string {
+  const query = new URLSearchParams();
+  for (const [name, value] of Object.entries(parameters)) {
+    if (value !== undefined) query.set(name, String(value));
+  }
+  return query.size === 0 ? "" : `?${query}`;
+}
+
+async function readJson<T>(url: string, response: Response): Promise<T> {
+  if (!response.headers.get("content-type")?.includes("json")) throw notSluice(url, response.status);
+  try {
+    return (await response.json()) as T;
+  } catch (error) {
+    // The answer broke off.
+    throw unreachable(url, error);
+  }
+}
+
+function unreachable(url: string, error: unknown): CommandError {
+  const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error;
+  const { code, message } = cause as Partial<NodeJS.ErrnoException>;
+  const why = code ?? message ?? String(cause);
+  return new CommandError(
+    "server_unreachable",
+    `No Sluice server answers at ${url} (${why}). Start one with \`sluice start\` (in a checkout: \`npm start\`), or name another with SLUICE_URL.`,
+    { retryable: true, cause: error },
+  );
+}
+
+function notSluice(url: string, status: number): CommandError {
+  // What stands before a server answers like this while the server itself is away.
+  const retryable = status === 502 || status === 503 || status === 504;
+  return new CommandError(
+    "not_sluice",
+    `${url} answered ${status}, but not as Sluice does. Check SLUICE_URL, SLUICE_HOST and SLUICE_PORT.`,
+    { retryable },
+  );
+}
+
+/** The error that an answer stands for. */
+async function refusal(url: string, response: Response, withKey: boolean): Promise<Error> {
+  const after = Number(response.headers.get("retry-after") ?? Number.NaN);
+  const timing = Number.isFinite(after) ? { retry_after_ms: after * 1_000 } : {};
+  let problem: Partial<Problem>;
+  try {
+    problem = (await response.json()) as Partial<Problem>;
+  } catch {
+    // No JSON: whoever answered, it was not Sluice.
+    return notSluice(url, response.status);
+  }
+  const { code, detail, retryable } = problem;
+  if (code === undefined || detail === undefined) return notSluice(url, response.status);
+  if (code === "unauthorized") {
+    return new CommandError(
+      code,
+      withKey
+        ? `${url} does not know the API key in SLUICE_API_KEY. Make one with \`sluice keys create\`.`
+        : `${url} asks for an API key. Set SLUICE_API_KEY; \`sluice keys create\` makes a key.`,
+    );
+  }
+  if (!isErrorCode(code)) {
+    return new CommandError(code, detail, retryable === undefined ? {} : { retryable });
+  }
+  return new SluiceError(code, detail, {
+    ...timing,
+    ...(retryable === undefined ? {} : { retryable }),
+  });
+}
+
+function isErrorCode(code: string): code is ErrorCode {
+  return Object.hasOwn(errorTable, code);
+}

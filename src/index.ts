@@ -1,0 +1,37 @@
+/** The public API of the package, name by name. */
+export { createHashingEmbedder } from "./adapters/hashing/embedder.ts";
+export { createOpenAiEmbedder } from "./adapters/openai/embedder.ts";
+export type { Block, Chunk, ExtractedText } from "./chunk.ts";
+export type { Adapters } from "./compose.ts";
+export { ConfigError } from "./config.ts";
+export type { Document, DocumentRecord, DocumentStatus, DocumentVersion, Metadata } from "./document.ts";
+export { type ErrorCode, type ErrorInfo, SluiceError } from "./errors.ts";
+export type { EventData, EventType, NewEvent, SluiceEvent, Stage } from "./events.ts";
+export type { SearchFilter } from "./filter.ts";
+export type { Accepted } from "./intake/upload.ts";
+export type { ClaimedJob, Job, JobState, Lease, NewJob } from "./job.ts";
+export type { ApiKey, ApiKeyStore } from "./ports/api-key-store.ts";
+export type { BlobInfo, BlobStore, StoredBlob } from "./ports/blob-store.ts";
+export {
+  type Checkpoint,
+  type Commit,
+  ConflictError,
+  type ConflictReason,
+  type DocumentQuery,
+  type DocumentStore,
+  type EventQuery,
+  type IdempotentAnswer,
+  type LocatedChunk,
+  type Settlement,
+  type StoredChunk,
+} from "./ports/document-store.ts";
+export type { Embedder } from "./ports/embedder.ts";
+export type { EventPublisher } from "./ports/event-publisher.ts";
+export type { ExtractionSource, Extractor } from "./ports/extractor.ts";
+export type { JobQuery, JobQueue, QueueStats, WorkerInfo, WorkerPresence } from "./ports/job-queue.ts";
+export type { Log } from "./ports/log.ts";
+export type { System } from "./ports/system.ts";
+export type { IndexEntry, IndexHit, IndexScope, VectorIndex } from "./ports/vector-index.ts";
+export type { FollowFilter } from "./progress/follow.ts";
+export type { SearchAnswer, SearchHit, SearchRequest } from "./search/search.ts";
+export { createSluice, type Sluice, type SluiceOptions, type UploadInput } from "./sluice.ts";

@@ -1,0 +1,65 @@
+/** What the server is built from, and the types that its files share. */
+import type { IncomingMessage, Server, ServerResponse } from "node:http";
+import type { FastifyInstance } from "fastify";
+import type { ZodTypeProvider } from "fastify-type-provider-zod";
+import type { Logger } from "pino";
+import type { Config } from "../config.ts";
+import type { Commands } from "../intake/commands.ts";
+import type { createUploads } from "../intake/upload.ts";
+import type { ApiKeyStore } from "../ports/api-key-store.ts";
+import type { BlobStore } from "../ports/blob-store.ts";
+import type { DocumentStore } from "../ports/document-store.ts";
+import type { JobQueue } from "../ports/job-queue.ts";
+import type { System } from "../ports/system.ts";
+import type { Follower } from "../progress/follow.ts";
+import type { Search } from "../search/search.ts";
+
+export interface AppDependencies {
+  config: Pick<Config, "max_upload_bytes">;
+  system: System;
+  log: Logger;
+  documents: DocumentStore;
+  queue: JobQueue;
+  blobs: BlobStore;
+  keys: ApiKeyStore;
+  beginUpload: ReturnType<typeof createUploads>;
+  commands: Commands;
+  follower: Follower;
+  search: Search;
+  /** Folder of the built page; undefined when it was not built. */
+  page_dir: string | undefined;
+}
+
+/** The Fastify instance as this server uses it: zod for types, pino for logs. */
+export type App = FastifyInstance<
+  Server<typeof IncomingMessage, typeof ServerResponse>,
+  IncomingMessage,
+  ServerResponse<IncomingMessage>,
+  Logger,
+  ZodTypeProvider
+>;
+
+/** Ids of what a request was about, for its log line. */
+export interface RequestSubject {
+  document_id?: string;
+  job_id?: string;
+  correlation_id?: string;
+}
+
+declare module "fastify" {
+  interface FastifyRequest {
+    /** Whom the request acts for; empty on routes that need no key. */
+    tenant_id: string;
+    subject: RequestSubject | undefined;
+  }
+  interface FastifyContextConfig {
+    /** The handler reads the request's body itself. */
+    streams_body?: boolean;
+    /** The answer lasts as long as the client stays: no timing, and it is told when the server stops. */
+    endless?: boolean;
+    /** Asked for by machines every few seconds: logged at debug only. */
+    probe?: boolean;
+    /** The key may come as ?access_token=, for browsers that can't send headers with a stream. */
+    token_in_query?: boolean;
+  }
+}
