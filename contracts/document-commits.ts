@@ -102,6 +102,27 @@ function together(check: StorageTest): void {
     expect(await whatIsThere(h, second)).toEqual([]);
   });
 
+  check("a refused transaction leaves a document and a job that it changed twice as they were", async (h) => {
+    const record = await upload(h);
+    const job = await h.queue.get(record.job_id);
+    const step = (revision: number): Commit => ({
+      tenant_id: "t1",
+      document: { record: { ...record, revision, filename: `${revision}` }, expect_revision: revision - 1 },
+    });
+    const { job_id } = record;
+    const commits: Commit[] = [
+      { ...step(2), cancel_job: job_id },
+      { ...step(3), redrive_job: job_id },
+      { ...step(4), cancel_job: job_id },
+      { tenant_id: "t1", cancel_job: job_id },
+    ];
+    await expectConflict(h.documents.commit(commits), "job_state");
+    expect(await h.documents.getDocument("t1", record.document_id)).toEqual(record);
+    expect(await h.queue.get(job_id)).toEqual(job);
+    expect((await claimOne(h)).job_id).toBe(job_id);
+    await h.documents.commit([step(2)]);
+  });
+
   check("several commits apply in order: a later one builds on an earlier one", async (h) => {
     const record = newDocument(h.system);
     const next = { ...record, status: "processing" as const, revision: 2 };

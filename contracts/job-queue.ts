@@ -251,6 +251,10 @@ function looking(check: StorageTest): void {
     expect(await h.queue.stats()).toEqual({ by_state: none, oldest_ready_ms: 0 });
     await h.queue.enqueue([newJob(h.system, { delay_seconds: 3_600 })]);
     expect(await h.queue.stats()).toEqual({ by_state: { ...none, queued: 1 }, oldest_ready_ms: 0 });
+    // Ready long ago, but running since: it waits no more.
+    await h.queue.enqueue([newJob(h.system)]);
+    await claimOne(h, "wrk_a", 3_600_000);
+    h.advance(2_000);
     await h.queue.enqueue(Array.from({ length: 5 }, () => newJob(h.system)));
     const [a, b, c] = await h.queue.claim("wrk_a", 3, 600_000);
     await h.queue.complete(a!);
@@ -259,7 +263,7 @@ function looking(check: StorageTest): void {
     await h.queue.retry(await claimOne(h), newError(), h.system.now() + 600_000);
     h.advance(5_000);
     expect(await h.queue.stats()).toEqual({
-      by_state: { queued: 2, running: 0, retrying: 1, succeeded: 1, dead: 1, cancelled: 1 },
+      by_state: { queued: 2, running: 1, retrying: 1, succeeded: 1, dead: 1, cancelled: 1 },
       oldest_ready_ms: 5_000,
     });
   });

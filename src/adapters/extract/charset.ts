@@ -29,10 +29,19 @@ function charsetOf(buffer: Buffer, declared: string | undefined): string {
   }
   const sample = buffer.subarray(0, SAMPLE_BYTES);
   const [best] = chardet.analyse(sample);
-  // Guesses over a few bytes are wild. Windows-1252 is what unmarked Western text is, and it decodes everything.
-  if (best === undefined || best.confidence < 30 || !iconv.encodingExists(best.name)) return "windows-1252";
+  // Guesses over a few bytes are wild. Windows-1252 is what unmarked Western text is, and it decodes everything; but
+  // no Western language writes a third of its letters outside ASCII.
+  const enough = isMostlyHigh(sample) ? 15 : 30;
+  if (best === undefined || best.confidence < enough || !iconv.encodingExists(best.name))
+    return "windows-1252";
   // UTF-8 with a few damaged bytes is still UTF-8.
   return widened(best.name);
+}
+
+function isMostlyHigh(sample: Buffer): boolean {
+  let high = 0;
+  for (const byte of sample) if (byte >= 0x80) high++;
+  return high > sample.length / 3;
 }
 
 /** Windows charsets hold all of the ISO ones' printable characters and more; files that claim ISO use them. */

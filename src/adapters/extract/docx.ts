@@ -17,7 +17,7 @@ const styleMap = [
 export async function readDocx({ bytes, filename, progress }: ReaderInput) {
   progress(0, null);
   const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  if (buffer.readUInt32BE(0) === 0xd0cf11e0) throw containerError(buffer, filename);
+  if (buffer.length >= 4 && buffer.readUInt32BE(0) === 0xd0cf11e0) throw containerError(buffer, filename);
   const { default: mammoth } = await import("mammoth");
   let html: string;
   try {

@@ -42,8 +42,9 @@ function scanMarkdown(text: string): { blocks: Block[]; title: string | null } {
     // A list item's or a heading's indentation is no part of it; code needs its own.
     const indent = kind === "code" ? 0 : first.text.length - first.text.trimStart().length;
     const char_start = first.start + indent;
-    const char_end = lines[to - 1]!.end;
-    if (text.slice(char_start, char_end).trim() === "") return;
+    const source = text.slice(char_start, lines[to - 1]!.end).trimEnd();
+    if (source.trim() === "") return;
+    const char_end = char_start + source.length;
     blocks.push({ kind, level, page: null, char_start, char_end });
   };
   const isBlank = (index: number) => lines[index]!.text.trim() === "";
@@ -102,9 +103,7 @@ function scanMarkdown(text: string): { blocks: Block[]; title: string | null } {
     }
     if (indented.test(line) && blocks.at(-1)?.kind !== "list_item") {
       while (at < lines.length && (isBlank(at) || indented.test(lines[at]!.text))) at++;
-      let to = at;
-      while (to > from && isBlank(to - 1)) to--;
-      add("code", from, to);
+      add("code", from, at);
       continue;
     }
     if (quote.test(line)) {

@@ -1,0 +1,42 @@
+import iconv from "iconv-lite";
+import { expect, test } from "vitest";
+import { decodeBytes } from "../../../src/adapters/extract/charset.ts";
+
+const german = "Die Größe der Straße überrascht täglich schöne Mädchen und müde Bären.";
+const russian =
+  "Все счастливые семьи похожи друг на друга, каждая несчастливая семья несчастлива по-своему. " +
+  "Всё смешалось в доме Облонских.";
+const japanese =
+  "いろはにほへと散りぬるを我が世誰ぞ常ならむ有為の奥山今日越えて浅き夢見じ酔ひもせず。".repeat(3);
+
+test.each([
+  ["utf-8", german, false],
+  ["utf-8", japanese, true],
+  ["utf-16le", german, true],
+  ["utf-16be", russian, true],
+  ["utf-16le", german, false],
+  ["utf-16be", german, false],
+  ["utf-32le", russian, true],
+  ["utf-32be", german, true],
+  ["windows-1252", german, false],
+  ["windows-1251", russian, false],
+  ["koi8-r", russian, false],
+  ["shift_jis", japanese, false],
+  ["euc-jp", japanese, false],
+])("%s", (charset, text, addBOM) => {
+  expect(decodeBytes(iconv.encode(text, charset, { addBOM }))).toBe(text);
+});
+
+test("a few bytes outside ASCII are read as Windows-1252", () => {
+  expect(decodeBytes(Buffer.from("## k\xf6nnen\n\n\xe4\xf6\xfc\xdf\n", "latin1"))).toBe(
+    "## können\n\näöüß\n",
+  );
+  expect(decodeBytes(Buffer.from("15,50 \x80", "latin1"))).toBe("15,50 €");
+});
+
+test("a declared charset counts where the bytes are not UTF-8", () => {
+  const polish = "Zażółć gęślą jaźń";
+  expect(decodeBytes(iconv.encode(polish, "iso-8859-2"), "ISO-8859-2")).toBe(polish);
+  expect(decodeBytes(Buffer.from(polish), "ISO-8859-2")).toBe(polish);
+  expect(decodeBytes(Buffer.from("caf\xe9", "latin1"), "no-such-charset")).toBe("café");
+});

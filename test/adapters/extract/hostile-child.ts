@@ -1,0 +1,74 @@
+/** A child that does what the document's name says, for process-extractor.test.ts. */
+import { serveExtraction } from "../../../src/adapters/extract/child-server.ts";
+import { SluiceError } from "../../../src/errors.ts";
+
+const block = { kind: "paragraph", level: null, page: null } as const;
+
+serveExtraction(async ({ filename }, progress) => {
+  // Tells the test that the child has begun, and which one it is.
+  progress(process.pid, null);
+  await new Promise((resolve) => setImmediate(resolve));
+  const [order] = filename.split(".");
+  const kept: unknown[] = [];
+  switch (order) {
+    case "hang":
+      for (;;) kept.length = 0;
+    case "wait":
+      await new Promise(() => setInterval(() => {}, 1_000));
+      break;
+    case "heap":
+      for (;;) kept.push(new Array(1_000).fill(kept.length));
+    case "buffers":
+      for (;;) {
+        kept.push(Buffer.alloc(16 * 1024 * 1024, 1));
+        await new Promise((resolve) => setImmediate(resolve));
+      }
+    case "exit":
+      process.exit(3);
+      break;
+    case "kill":
+      process.kill(process.pid, "SIGSEGV");
+      break;
+    case "throw":
+      throw new Error("a defect");
+    case "refuse":
+      throw new SluiceError("malformed_document", `${filename} is broken`, { retryable: true });
+    case "env": {
+      const text = JSON.stringify(process.env);
+      return {
+        text,
+        blocks: [{ ...block, char_start: 0, char_end: text.length }],
+        page_count: null,
+        title: null,
+      };
+    }
+    case "write": {
+      const { writeFile } = await import("node:fs/promises");
+      const text = await writeFile("/tmp/sluice-escaped", "x").then(
+        () => "written",
+        (error) => String(error.code),
+      );
+      return {
+        text,
+        blocks: [{ ...block, char_start: 0, char_end: text.length }],
+        page_count: null,
+        title: null,
+      };
+    }
+    case "large": {
+      const text = "word ".repeat(400_000);
+      const blocks = Array.from({ length: 9_000 }, (_, index) => ({
+        ...block,
+        char_start: 5 * index,
+        char_end: 5 * index + 4,
+      }));
+      return { text, blocks, page_count: 7, title: "Large" };
+    }
+  }
+  return {
+    text: String(process.pid),
+    blocks: [{ ...block, char_start: 0, char_end: 1 }],
+    page_count: 1,
+    title: null,
+  };
+});

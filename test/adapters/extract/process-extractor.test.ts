@@ -1,0 +1,214 @@
+import { fork } from "node:child_process";
+import { once } from "node:events";
+import { fileURLToPath } from "node:url";
+import { afterEach, describe, expect, test } from "vitest";
+import { createInProcessExtractor } from "../../../src/adapters/extract/in-process.ts";
+import {
+  createProcessExtractor,
+  type ProcessExtractorOptions,
+} from "../../../src/adapters/extract/process-extractor.ts";
+import type { Extractor } from "../../../src/ports/extractor.ts";
+import { fixturePath } from "./reading.ts";
+
+const hostile = fileURLToPath(new URL("./hostile-child.ts", import.meta.url));
+const open: Extractor[] = [];
+
+function create(options: Partial<ProcessExtractorOptions> = {}): Extractor {
+  const extractor = createProcessExtractor({ timeout_ms: 20_000, memory_mb: 64, size: 1, ...options });
+  open.push(extractor);
+  return extractor;
+}
+
+afterEach(async () => {
+  for (const extractor of open.splice(0)) await extractor.close();
+});
+
+const never = new AbortController().signal;
+/** Gives the hostile child its order. */
+const order = (
+  extractor: Extractor,
+  name: string,
+  progress: (pid: number) => void = () => {},
+  signal = never,
+) =>
+  extractor.extract(
+    { path: "/nowhere", media_type: "text/plain", filename: `${name}.txt` },
+    progress,
+    signal,
+  );
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+describe("the real child", () => {
+  test("reads one document after another, as the readers in this process do", async () => {
+    const extractor = create({ memory_mb: 256 });
+    const inProcess = createInProcessExtractor();
+    for (const [filename, media_type] of [
+      ["sample.pdf", "application/pdf"],
+      ["sample.docx", "application/vnd.openxmlformats-officedocument.wordprocessingml.document"],
+      ["sample.md", "text/markdown"],
+      ["sample.html", "text/html"],
+      ["sample.txt", "text/plain"],
+    ] as const) {
+      const source = { path: fixturePath(filename), media_type, filename };
+      const steps: [number, number | null][] = [];
+      const extracted = await extractor.extract(source, (...step) => steps.push(step), never);
+      expect(extracted).toEqual(await inProcess.extract(source, () => {}, never));
+      expect(steps.length).toBeGreaterThan(0);
+    }
+    const blank = { path: fixturePath("blank.pdf"), media_type: "application/pdf", filename: "blank.pdf" };
+    await expect(extractor.extract(blank, () => {}, never)).rejects.toMatchObject({
+      code: "empty_document",
+      retryable: false,
+    });
+  });
+
+  test("dies with its parent, even while a document keeps it busy", async () => {
+    const parent = fork(fileURLToPath(new URL("./dying-parent.ts", import.meta.url)), [], {
+      stdio: ["ignore", "ignore", "inherit", "ipc"],
+    });
+    const [{ pid }] = (await once(parent, "message")) as [{ pid: number }];
+    expect(isAlive(pid)).toBe(true);
+    parent.kill("SIGKILL");
+    await expect.poll(() => isAlive(pid), { timeout: 10_000, interval: 50 }).toBe(false);
+  }, 20_000);
+});
+
+describe("a document that does harm ends typed, and the next one succeeds", () => {
+  test.each([
+    ["hang", "extraction_timeout", { timeout_ms: 1_500 }, "took longer than 1.5 s"],
+    ["heap", "extraction_out_of_memory", {}, "more memory than the 64 MiB"],
+    ["buffers", "extraction_out_of_memory", {}, "more memory than the 64 MiB"],
+    ["exit", "extraction_crashed", {}, "exit code 3"],
+    ["kill", "extraction_crashed", {}, "SIGSEGV"],
+    ["throw", "extraction_crashed", {}, "a defect"],
+    ["refuse", "malformed_document", {}, "is broken"],
+  ])(
+    "%s: %s",
+    async (name, code, options, message) => {
+      const extractor = create({ child_module: hostile, ...options });
+      await expect(order(extractor, name)).rejects.toMatchObject({
+        name: "SluiceError",
+        code,
+        message: expect.stringContaining(`${name}.txt`),
+      });
+      await expect(order(extractor, name)).rejects.toThrow(message);
+      expect((await order(extractor, "fine")).page_count).toBe(1);
+    },
+    30_000,
+  );
+
+  test("a child that can't start", async () => {
+    const extractor = create({ child_module: "/no/such/module.ts" });
+    await expect(order(extractor, "fine")).rejects.toMatchObject({ code: "extraction_crashed" });
+  });
+});
+
+describe("signals", () => {
+  test("fired while the child is deaf: the reason is thrown, the child is gone, the next document succeeds", async () => {
+    const extractor = create({ child_module: hostile });
+    const stop = new AbortController();
+    const reason = new Error("cancelled by the tenant");
+    let pid = 0;
+    const attempt = order(
+      extractor,
+      "hang",
+      (done) => {
+        pid = done;
+        stop.abort(reason);
+      },
+      stop.signal,
+    );
+    await expect(attempt).rejects.toBe(reason);
+    await expect.poll(() => isAlive(pid)).toBe(false);
+    expect((await order(extractor, "fine")).text).not.toBe(String(pid));
+  });
+
+  test("fired while waiting for a child: the place in the queue is given up", async () => {
+    const extractor = create({ child_module: hostile });
+    const first = new AbortController();
+    const began = Promise.withResolvers<void>();
+    const busy = order(extractor, "wait", () => began.resolve(), first.signal);
+    await began.promise;
+    const second = new AbortController();
+    const waiting = order(extractor, "fine", undefined, second.signal);
+    const third = order(extractor, "fine");
+    second.abort(new Error("no longer"));
+    await expect(waiting).rejects.toThrow("no longer");
+    first.abort(new Error("enough"));
+    await expect(busy).rejects.toThrow("enough");
+    expect((await third).page_count).toBe(1);
+  });
+
+  test("fired before", async () => {
+    await expect(
+      order(create({ child_module: hostile }), "fine", undefined, AbortSignal.abort(new Error("early"))),
+    ).rejects.toThrow("early");
+  });
+});
+
+describe("the pool", () => {
+  test("one warm child serves many documents, and is replaced after its share", async () => {
+    const extractor = create({ child_module: hostile, max_documents_per_child: 2 });
+    const pids: string[] = [];
+    for (let index = 0; index < 4; index++) pids.push((await order(extractor, "fine")).text);
+    expect(pids[1]).toBe(pids[0]);
+    expect(pids[2]).not.toBe(pids[0]);
+    expect(pids[3]).toBe(pids[2]);
+  });
+
+  test("as many children as its size, and no more", async () => {
+    const extractor = create({ child_module: hostile, size: 2 });
+    const stop = new AbortController();
+    const pids = new Set<number>();
+    const both = Promise.withResolvers<void>();
+    const waits = [1, 2].map(() =>
+      order(extractor, "wait", (pid) => pids.add(pid).size === 2 && both.resolve(), stop.signal),
+    );
+    await both.promise;
+    let thirdBegan = false;
+    const third = order(extractor, "fine", () => {
+      thirdBegan = true;
+    });
+    expect(thirdBegan).toBe(false);
+    stop.abort(new Error("enough"));
+    for (const wait of waits) await expect(wait).rejects.toThrow("enough");
+    expect((await third).page_count).toBe(1);
+  });
+
+  test("large results arrive whole", async () => {
+    const extracted = await order(create({ child_module: hostile, memory_mb: 128 }), "large");
+    expect(extracted.text).toBe("word ".repeat(400_000));
+    expect(extracted.blocks).toHaveLength(9_000);
+    expect(extracted.blocks[8_999]).toMatchObject({ char_start: 44_995, char_end: 44_999 });
+    expect(extracted).toMatchObject({ page_count: 7, title: "Large" });
+  });
+
+  test("children get no environment and may write nothing", async () => {
+    const extractor = create({ child_module: hostile });
+    const names = Object.keys(JSON.parse((await order(extractor, "env")).text));
+    expect(names.filter((name) => !name.startsWith("NODE_CHANNEL"))).toEqual([]);
+    expect((await order(extractor, "write")).text).toBe("ERR_ACCESS_DENIED");
+  });
+
+  test("close ends the children, and whatever still waits for them", async () => {
+    const extractor = create({ child_module: hostile });
+    const began = Promise.withResolvers<number>();
+    const busy = order(extractor, "hang", began.resolve);
+    const waiting = order(extractor, "fine");
+    const ends = Promise.allSettled([busy, waiting]);
+    const pid = await began.promise;
+    await extractor.close();
+    expect(isAlive(pid)).toBe(false);
+    for (const end of await ends)
+      expect(end).toMatchObject({ status: "rejected", reason: { code: "shutting_down" } });
+    await expect(order(extractor, "fine")).rejects.toMatchObject({ code: "shutting_down" });
+  });
+});

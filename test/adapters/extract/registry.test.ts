@@ -1,0 +1,56 @@
+import { expect, test } from "vitest";
+import { createInProcessExtractor } from "../../../src/adapters/extract/in-process.ts";
+import { canRead, mediaTypes } from "../../../src/adapters/extract/registry.ts";
+import { detectMediaType } from "../../../src/intake/media-type.ts";
+import { fixturePath } from "./reading.ts";
+
+test.each(["sample.txt", "sample.md", "sample.html", "sample.pdf", "sample.docx"])(
+  "%s is told and read",
+  async (filename) => {
+    const path = fixturePath(filename);
+    const { readFile } = await import("node:fs/promises");
+    const media_type = await detectMediaType(await readFile(path), filename);
+    expect(mediaTypes.has(media_type)).toBe(true);
+    const extractor = createInProcessExtractor();
+    const steps: number[] = [];
+    const extracted = await extractor.extract(
+      { path, media_type, filename },
+      (done) => steps.push(done),
+      new AbortController().signal,
+    );
+    expect(extracted.blocks.length).toBeGreaterThan(2);
+    expect(steps.length).toBeGreaterThan(0);
+  },
+);
+
+test("everything that is text can be read, whatever its name", () => {
+  for (const type of [
+    "text/plain; charset=utf-8",
+    "TEXT/HTML",
+    "text/x-python",
+    "application/json",
+    "application/xml",
+  ]) {
+    expect(canRead(type)).toBe(true);
+  }
+  for (const type of ["image/png", "application/zip", "message/rfc822", "constructor", ""]) {
+    expect(canRead(type)).toBe(false);
+  }
+});
+
+test("what can't be read is refused by name", async () => {
+  const source = { path: "/nowhere", media_type: "image/png", filename: "photo.png" };
+  const attempt = createInProcessExtractor().extract(source, () => {}, new AbortController().signal);
+  await expect(attempt).rejects.toMatchObject({
+    code: "unsupported_media_type",
+    message: expect.stringMatching(/^photo\.png is image\/png/),
+  });
+});
+
+test("in this process, a signal ends the reading at the next page", async () => {
+  const stop = new AbortController();
+  const source = { path: fixturePath("sample.pdf"), media_type: "application/pdf", filename: "sample.pdf" };
+  const reason = new Error("enough");
+  const attempt = createInProcessExtractor().extract(source, () => stop.abort(reason), stop.signal);
+  await expect(attempt).rejects.toBe(reason);
+});

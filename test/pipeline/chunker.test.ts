@@ -1,0 +1,370 @@
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import type { Block, ExtractedText } from "../../src/chunk.ts";
+import { chunkText, estimateTokens } from "../../src/pipeline/chunker.ts";
+
+type Part = [kind: Block["kind"], text: string, level?: number, page?: number];
+
+function document(parts: Part[], separator = "\n\n"): ExtractedText {
+  const blocks: Block[] = [];
+  let text = "";
+  for (const [kind, body, level, page] of parts) {
+    if (text !== "") text += separator;
+    blocks.push({
+      kind,
+      level: kind === "heading" ? (level ?? 1) : null,
+      page: page ?? null,
+      char_start: text.length,
+      char_end: text.length + body.length,
+    });
+    text += body;
+  }
+  return { text, blocks, page_count: null, title: null };
+}
+
+const words = (count: number, word = "word") =>
+  Array.from({ length: count }, (_, i) => `${word}${i}`).join(" ");
+const byWords = (text: string) => text.split(/\s+/).filter((word) => word !== "").length;
+
+describe("structure", () => {
+  test("a heading starts a chunk and stays with its section; the path leads to it", () => {
+    const chunks = chunkText(
+      document([
+        ["paragraph", "Before any heading."],
+        ["heading", "One", 1, 2],
+        ["paragraph", "First body.", undefined, 2],
+        ["heading", "Deeper", 2, 3],
+        ["paragraph", "Second body.", undefined, 3],
+        ["paragraph", "Third body.", undefined, 4],
+        ["heading", "Two", 1, 4],
+        ["paragraph", "Fourth body.", undefined, 5],
+      ]),
+      { max_tokens: 100, overlap_tokens: 20 },
+    );
+    expect(chunks.map(({ text, heading_path, page }) => ({ text, heading_path, page }))).toEqual([
+      { text: "Before any heading.", heading_path: [], page: null },
+      { text: "One\n\nFirst body.", heading_path: ["One"], page: 2 },
+      { text: "Deeper\n\nSecond body.\n\nThird body.", heading_path: ["One", "Deeper"], page: 3 },
+      { text: "Two\n\nFourth body.", heading_path: ["Two"], page: 4 },
+    ]);
+  });
+
+  test("headings without a body join the next chunk; a last one stands alone", () => {
+    const chunks = chunkText(
+      document([
+        ["heading", "Part", 1],
+        ["heading", "Chapter", 2],
+        ["paragraph", "Body."],
+        ["heading", "Coda", 2],
+      ]),
+      { max_tokens: 100, overlap_tokens: 0 },
+    );
+    expect(chunks.map(({ text, heading_path }) => [text, heading_path])).toEqual([
+      ["Part\n\nChapter\n\nBody.", ["Part", "Chapter"]],
+      ["Coda", ["Part", "Coda"]],
+    ]);
+  });
+
+  test("a run of bare headings does not swallow the budget", () => {
+    const headings = Array.from(
+      { length: 40 },
+      (_, index): Part => ["heading", `Heading number ${index}`, 2],
+    );
+    const chunks = chunkText(document(headings), { max_tokens: 20, overlap_tokens: 0 });
+    expect(chunks.length).toBeGreaterThan(5);
+    expect(chunks[0]!.heading_path.at(-1)).not.toBe("Heading number 39");
+  });
+
+  test("Markdown's marks are not part of a heading's name", () => {
+    const chunks = chunkText(
+      document([
+        ["heading", "## Tools ##", 2],
+        ["paragraph", "a"],
+        ["heading", "Under\nlined\n-----", 3],
+        ["paragraph", "b"],
+      ]),
+      { max_tokens: 50, overlap_tokens: 0 },
+    );
+    expect(chunks.map(({ heading_path }) => heading_path)).toEqual([["Tools"], ["Tools", "Under lined"]]);
+  });
+
+  test("ends at a paragraph where one ends in the second half, else at a sentence", () => {
+    const paragraph = (n: number) => `${words(3, `P${n}`)}. ${words(3, `Q${n}`)}.`;
+    const options = { max_tokens: 16, overlap_tokens: 0, count_tokens: byWords };
+    const chunks = chunkText(document([1, 2, 3].map((n): Part => ["paragraph", paragraph(n)])), options);
+    expect(chunks.map(({ text }) => text)).toEqual([`${paragraph(1)}\n\n${paragraph(2)}`, paragraph(3)]);
+
+    const long = chunkText(
+      document([["paragraph", `${words(7, "A")}. ${words(7, "B")}. ${words(7, "C")}.`]]),
+      options,
+    );
+    expect(long.map(({ text }) => text)).toEqual([
+      `${words(7, "A")}. ${words(7, "B")}.`,
+      `${words(7, "C")}.`,
+    ]);
+  });
+
+  test("titles and initials end no sentence, and neither do line ends", () => {
+    const text = "Ask Dr. Jones about\nthe gate. Then ask J. Smith.";
+    const chunks = chunkText(document([["paragraph", text]]), {
+      max_tokens: 8,
+      overlap_tokens: 0,
+      count_tokens: byWords,
+    });
+    expect(chunks.map((chunk) => chunk.text)).toEqual([
+      "Ask Dr. Jones about\nthe gate.",
+      "Then ask J. Smith.",
+    ]);
+  });
+
+  test("tables and code are cut at lines", () => {
+    const rows = Array.from({ length: 9 }, (_, index) => `| row ${index} | x. Y |`);
+    const chunks = chunkText(document([["table", rows.join("\n")]]), {
+      max_tokens: 28,
+      overlap_tokens: 0,
+      count_tokens: byWords,
+    });
+    expect(chunks.flatMap(({ text }) => text.split("\n"))).toEqual(rows);
+    expect(chunks.length).toBe(3);
+  });
+
+  test("text between blocks stays out, unless it is a mark", () => {
+    const source = `secret ${words(30)}\n\nbody one\n\n---\n\nbody two\n\n${words(30, "gap")}\n\nbody three`;
+    const at = (body: string): Block => {
+      const char_start = source.indexOf(body);
+      return { kind: "paragraph", level: null, page: null, char_start, char_end: char_start + body.length };
+    };
+    const blocks = ["body one", "body two", "body three"].map(at);
+    const chunks = chunkText(
+      { text: source, blocks, page_count: null, title: null },
+      { max_tokens: 100, overlap_tokens: 0 },
+    );
+    expect(chunks.map(({ text }) => text)).toEqual(["body one\n\n---\n\nbody two", "body three"]);
+  });
+});
+
+describe("overlap", () => {
+  const sentences = Array.from({ length: 12 }, (_, index) => `${words(4, `S${index}w`)}.`);
+  const text = sentences.join(" ");
+
+  test("whole sentences of the chunk before, within the limit and the budget", () => {
+    const chunks = chunkText(document([["paragraph", text]]), {
+      max_tokens: 20,
+      overlap_tokens: 9,
+      count_tokens: byWords,
+    });
+    expect(chunks.length).toBeGreaterThan(2);
+    for (const [index, chunk] of chunks.entries()) {
+      if (index === 0) continue;
+      const shared = text.slice(chunk.char_start, chunks[index - 1]!.char_end);
+      const at = sentences.indexOf(`${shared.split(". ")[0]}.`);
+      expect(shared).toBe(sentences.slice(at, at + 2).join(" "));
+    }
+  });
+
+  test("whole words where the last sentence is longer than the overlap", () => {
+    const chunks = chunkText(document([["paragraph", text]]), {
+      max_tokens: 20,
+      overlap_tokens: 3,
+      count_tokens: byWords,
+    });
+    const shared = text.slice(chunks[1]!.char_start, chunks[0]!.char_end);
+    expect(shared).toBe(`${words(4, "S4w").split(" ").slice(1).join(" ")}.`);
+  });
+
+  test("none over a heading, and none asked for", () => {
+    const parts: Part[] = [
+      ["heading", "A"],
+      ["paragraph", text],
+      ["heading", "B"],
+      ["paragraph", text],
+    ];
+    const chunks = chunkText(document(parts), { max_tokens: 20, overlap_tokens: 9, count_tokens: byWords });
+    expect(chunks.find(({ heading_path }) => heading_path[0] === "B")!.text).toMatch(/^B\n\n/);
+    const without = chunkText(document(parts), { max_tokens: 20, overlap_tokens: 0, count_tokens: byWords });
+    for (const [index, chunk] of without.entries()) {
+      expect(chunk.char_start).toBeGreaterThanOrEqual(without[index - 1]?.char_end ?? 0);
+    }
+  });
+});
+
+describe("words beyond the budget", () => {
+  test("are cut between characters as a reader sees them", () => {
+    const family = "👩‍👩‍👧‍👦";
+    const chunks = chunkText(document([["paragraph", family.repeat(9)]]), {
+      max_tokens: 12,
+      overlap_tokens: 4,
+    });
+    expect(chunks.map(({ text }) => text).join("")).toBe(family.repeat(9));
+    for (const { text } of chunks) expect(text.length % family.length).toBe(0);
+  });
+
+  test("Chinese and Thai are cut between words", () => {
+    for (const text of ["我们在图书馆学习中文和数学".repeat(20), "ภาษาไทยไม่มีการเว้นวรรค".repeat(20)]) {
+      const cuts = new Set(
+        Array.from(new Intl.Segmenter("en", { granularity: "word" }).segment(text), ({ index }) => index),
+      );
+      const chunks = chunkText(document([["paragraph", text]]), { max_tokens: 30, overlap_tokens: 0 });
+      expect(chunks.length).toBeGreaterThan(3);
+      for (const { char_start } of chunks) expect(cuts).toContain(char_start);
+    }
+  });
+});
+
+describe("always", () => {
+  const token = fc.oneof(
+    { weight: 12, arbitrary: fc.stringMatching(/^[a-zA-Z]{1,9}[.,!?]?$/) },
+    { weight: 2, arbitrary: fc.constantFrom("Dr.", "“Ja!”", "naïve", "Größe", "§", "—", "2.5", "e.g.") },
+    {
+      weight: 1,
+      arbitrary: fc.constantFrom(
+        "한국어로",
+        "😀👍🏽",
+        "a\u0301\u0302",
+        "x".repeat(300),
+        "https://example.org/a/b?c=d",
+      ),
+    },
+    { weight: 1, arbitrary: fc.constantFrom("中文没有空格。也没有词", "ภาษาไทยไม่มีการเว้นวรรค") },
+  );
+  const space = fc.constantFrom(" ", " ", " ", "\n", "  ", "\t", "\u00a0", "\r\n");
+  const body = fc
+    .array(fc.tuple(token, space), { maxLength: 60 })
+    .map((pairs) => pairs.map(([word, gap]) => word + gap).join(""));
+  const kind = fc.constantFrom<Block["kind"]>(
+    "heading",
+    "paragraph",
+    "paragraph",
+    "paragraph",
+    "list_item",
+    "table",
+    "code",
+    "quote",
+  );
+  const part = fc.tuple(
+    kind,
+    body,
+    fc.integer({ min: 1, max: 6 }),
+    fc.integer({ min: 1, max: 9 }),
+  ) as fc.Arbitrary<Part>;
+  const documents = fc
+    .tuple(fc.array(part, { maxLength: 12 }), fc.constantFrom("\n\n", "\n\n---\n\n", " "))
+    .map(([parts, separator]) => document(parts, separator));
+  const counters = fc.constantFrom<((text: string) => number) | undefined>(
+    undefined,
+    undefined,
+    byWords,
+    // Does not add up, and charges for white space, as real tokenizers do.
+    (text) => 2 + Math.ceil(text.length / 3),
+  );
+  const options = fc.record({
+    max_tokens: fc.integer({ min: 4, max: 60 }),
+    overlap_tokens: fc.integer({ min: 0, max: 40 }),
+    count_tokens: counters,
+  });
+
+  test("exact slices, trimmed, in order, within budget, covering every block", () => {
+    fc.assert(
+      fc.property(documents, options, (extracted, given) => {
+        const count = given.count_tokens ?? estimateTokens;
+        const chunks = chunkText(extracted, given);
+        const covered = new Uint8Array(extracted.text.length);
+        for (const [index, chunk] of chunks.entries()) {
+          expect(chunk.text).toBe(extracted.text.slice(chunk.char_start, chunk.char_end));
+          expect(chunk.text).toBe(chunk.text.trim());
+          expect(chunk.text.isWellFormed()).toBe(true);
+          expect(chunk.token_count).toBe(count(chunk.text));
+          expect(chunk.token_count).toBeLessThanOrEqual(given.max_tokens);
+          const before = chunks[index - 1];
+          expect(chunk.char_start).toBeGreaterThan(before?.char_start ?? -1);
+          expect(chunk.char_end).toBeGreaterThan(before?.char_end ?? 0);
+          covered.fill(1, chunk.char_start, chunk.char_end);
+          const home = extracted.blocks.findLast(({ char_start }) => char_start <= chunk.char_start);
+          expect(chunk.page).toBe(home?.page);
+        }
+        for (const block of extracted.blocks) {
+          for (let at = block.char_start; at < block.char_end; at++) {
+            if (covered[at] === 0) expect(extracted.text[at]).toMatch(/\s/);
+          }
+        }
+        expect(chunkText(extracted, given)).toEqual(chunks);
+      }),
+      { numRuns: 500 },
+    );
+  });
+
+  test("no word is cut that fits the budget", () => {
+    fc.assert(
+      fc.property(documents, options, (extracted, given) => {
+        const count = given.count_tokens ?? estimateTokens;
+        const edges = new Set(
+          chunkText(extracted, given).flatMap((chunk) => [chunk.char_start, chunk.char_end]),
+        );
+        for (const block of extracted.blocks) {
+          for (const match of extracted.text.slice(block.char_start, block.char_end).matchAll(/\S+/g)) {
+            const word = match[0];
+            if (count(word) > given.max_tokens || /[\u0e00-\u0e7f\u4e00-\u9fff]/.test(word)) continue;
+            for (let at = 1; at < word.length; at++) {
+              expect(edges.has(block.char_start + match.index + at)).toBe(false);
+            }
+          }
+        }
+      }),
+      { numRuns: 300 },
+    );
+  });
+
+  test("work grows with the text, not faster", () => {
+    // Counted characters stand for time: they are the same on every machine.
+    const cost = (text: string) => {
+      let counted = 0;
+      chunkText(document([["paragraph", text]]), {
+        max_tokens: 200,
+        overlap_tokens: 60,
+        count_tokens: (part) => {
+          counted += part.length;
+          return estimateTokens(part);
+        },
+      });
+      return counted;
+    };
+    for (const unit of ["No sentence is like another one. ", "word ", "letters", "中文没有空格", "e\u0301"]) {
+      const one = unit.repeat(Math.ceil(40_000 / unit.length));
+      expect(cost(one)).toBeLessThan(40 * one.length);
+      expect(cost(one.repeat(4))).toBeLessThan(4.5 * cost(one));
+    }
+  });
+});
+
+test("nothing in, nothing out; nonsense is refused", () => {
+  expect(chunkText(document([]), { max_tokens: 10, overlap_tokens: 0 })).toEqual([]);
+  expect(chunkText(document([["paragraph", " \n "]]), { max_tokens: 10, overlap_tokens: 0 })).toEqual([]);
+  expect(() => chunkText(document([]), { max_tokens: 0, overlap_tokens: 0 })).toThrow(RangeError);
+  expect(() => chunkText(document([]), { max_tokens: 10, overlap_tokens: -1 })).toThrow(RangeError);
+});
+
+describe("estimateTokens", () => {
+  test.each([
+    ["", 0],
+    ["word", 1],
+    ["Hello, world!", 4],
+    ["internationalization", 4],
+    ["Größe", 2],
+    ["2024", 2],
+    ["中文字", 3],
+    ["한국어", 3],
+    ["😀😀", 2],
+    ["----", 1],
+    ["a\u3000b\u00a0c\n", 3],
+  ])("%j is %i", (text, tokens) => {
+    expect(estimateTokens(text)).toBe(tokens);
+  });
+
+  test("adds up over white space", () => {
+    fc.assert(
+      fc.property(fc.string({ unit: "grapheme" }), fc.string({ unit: "binary" }), (a, b) => {
+        expect(estimateTokens(`${a} ${b}`)).toBe(estimateTokens(a) + estimateTokens(b));
+      }),
+    );
+  });
+});
