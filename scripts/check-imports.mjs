@@ -71,7 +71,11 @@ for (const file of sources(join(root, "src"))) {
     if (from === "adapters") {
       // One technology never reaches into another.
       const technology = (path) => relative(join(root, "src/adapters"), path).split("/")[0];
-      if (to === "adapters" && name !== "src/adapters/registry.ts" && technology(file) !== technology(resolve(dirname(file), target))) {
+      if (
+        to === "adapters" &&
+        name !== "src/adapters/registry.ts" &&
+        technology(file) !== technology(resolve(dirname(file), target))
+      ) {
         problems.push(`${name}: imports another technology's adapter (${target})`);
       }
       if (to === "adapters") continue;

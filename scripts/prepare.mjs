@@ -8,7 +8,9 @@ import { fileURLToPath } from "node:url";
 const root = fileURLToPath(new URL("..", import.meta.url));
 const [major] = process.versions.node.split(".").map(Number);
 if (major < 18) {
-  console.error(`Sluice needs Node 18 or newer to start; this is ${process.version}. It brings its own Node 24.`);
+  console.error(
+    `Sluice needs Node 18 or newer to start; this is ${process.version}. It brings its own Node 24.`,
+  );
   process.exit(1);
 }
 
@@ -21,11 +23,21 @@ if (!existsSync(installed) || modified(installed) < modified(join(root, "package
 const page = join(root, "web/dist/index.html");
 if (!existsSync(page) || modified(page) < newest(join(root, "web"))) {
   console.log("Building the page …");
-  run(join(root, "node_modules/.bin/node"), ["node_modules/vite/bin/vite.js", "build", "web", "--logLevel", "error"]);
+  run(join(root, "node_modules/.bin/node"), [
+    "node_modules/vite/bin/vite.js",
+    "build",
+    "web",
+    "--logLevel",
+    "error",
+  ]);
 }
 
 function run(command, args) {
-  const result = spawnSync(command, args, { cwd: root, stdio: "inherit", shell: process.platform === "win32" });
+  const result = spawnSync(command, args, {
+    cwd: root,
+    stdio: "inherit",
+    shell: process.platform === "win32",
+  });
   if (result.status !== 0) {
     console.error(`"${command} ${args.join(" ")}" failed${result.error ? `: ${result.error.message}` : ""}.`);
     process.exit(result.status ?? 1);

@@ -45,7 +45,8 @@ export interface Sluice {
    * Waits for the end of an ingestion.
    *
    * @throws SluiceError with the document's own error when it failed, `already_ended` when it was cancelled,
-   *   `not_found` when there is no such document (any more)
+   *   `not_found` when there is no such document (any more), `shutting_down` when this was closed meanwhile; the
+   *   signal's reason when it fires
    */
   waitUntilSearchable(document_id: string, signal?: AbortSignal): Promise<Document>;
   search(request: SearchRequest, signal?: AbortSignal): Promise<SearchAnswer>;
@@ -116,8 +117,12 @@ export async function createSluice(options: SluiceOptions = {}): Promise<Sluice>
           document = await mustGet(document_id);
         }
         signal?.throwIfAborted();
+        if (!isTerminal(document.status)) {
+          throw new SluiceError("shutting_down", `Sluice was closed while ${document_id} was on its way.`);
+        }
         if (document.error && document.status === "failed") {
-          throw new SluiceError(document.error.code, document.error.message);
+          const { code, message, retryable } = document.error;
+          throw new SluiceError(code, message, { retryable });
         }
         if (document.status !== "completed") {
           throw new SluiceError(

@@ -1,5 +1,5 @@
 /** `sluice start`: everything on one machine. A supervisor, one API process and separate worker processes. */
-import { mkdirSync, openSync } from "node:fs";
+import { mkdirSync, openSync, readFileSync } from "node:fs";
 import { hostname } from "node:os";
 import { join } from "node:path";
 import { openAdapters } from "../compose.ts";
@@ -73,12 +73,24 @@ Ctrl-C stops everything; the next start goes on where this one ended.
 `);
 }
 
+/** Whether a process runs: one that has died and waits to be reaped by its parent does not. */
 function isAlive(pid: number): boolean {
   try {
     process.kill(pid, 0);
-    return true;
   } catch (error) {
     // EPERM: it lives, and belongs to somebody else.
     return (error as NodeJS.ErrnoException).code === "EPERM";
+  }
+  // "pid (name) state …": the name may hold anything, so the state is what follows the last parenthesis.
+  return !/\) [ZX] [^)]*$/.test(readIfThere(`/proc/${pid}/stat`));
+}
+
+/** Empty where there is no such file: on other systems than Linux, or when the process ended a moment ago. */
+function readIfThere(path: string): string {
+  try {
+    return readFileSync(path, "utf8");
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return "";
+    throw error;
   }
 }

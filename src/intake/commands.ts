@@ -80,7 +80,8 @@ export function createCommands(dependencies: CommandDependencies): Commands {
         const job_id = system.newId("job");
         const version = current.version + 1;
         const source = (await documents.listVersions(tenant_id, document_id)).at(-1);
-        if (!source) throw new Error(`${document_id} has no version`);
+        // Removed and erased since it was read.
+        if (!source) throw new SluiceError("not_found", `There is no document ${document_id}.`);
         const { document, event } = advance(
           current,
           "rag.ingestion.requested",
@@ -151,8 +152,8 @@ export function createCommands(dependencies: CommandDependencies): Commands {
         }
         const document_id = String(job.payload.document_id);
         const current = await documents.getDocument(tenant_id, document_id);
-        if (!current || current.job_id !== job_id) {
-          // The job ended between the two reads: the next round sees it.
+        if (!current || current.job_id !== job_id || isTerminal(current.status)) {
+          // The job ended between the two reads: the commit is refused, and the next round sees it.
           return {
             commit: { tenant_id, cancel_job: job_id },
             result: { ...job, state: "cancelled" as const },
@@ -193,6 +194,10 @@ export function createCommands(dependencies: CommandDependencies): Commands {
             "superseded",
             `Job ${job_id} is not the latest of its document${current ? `; ${current.job_id} is` : ", which was deleted"}.`,
           );
+        }
+        if (!isTerminal(current.status)) {
+          // Somebody else retried it between the two reads: refused as well.
+          return { commit: { tenant_id, redrive_job: job_id }, result: retried };
         }
         const { document, event } = advance(
           current,

@@ -62,7 +62,8 @@ export interface Upload {
   add(source: AsyncIterable<Uint8Array>, file: UploadFile): Promise<void>;
   /**
    * The transaction. When it resolves, everything is durable.
-   * @throws SluiceError not_found (document_id), idempotency_key_reused, storage_unavailable, conflict
+   * @throws SluiceError not_found (document_id), invalid_request (several files for one document_id),
+   *   duplicate_content, idempotency_key_reused, storage_unavailable, conflict
    */
   accept(options: UploadOptions): Promise<UploadAnswer>;
   /** Ends the upload, whichever way it went: removes what was not accepted, frees the Idempotency-Key. */
@@ -148,6 +149,9 @@ export function createUploads(dependencies: UploadDependencies) {
     }
 
     async function accept(options: UploadOptions): Promise<UploadAnswer> {
+      if (options.document_id !== undefined && staged.length > 1) {
+        throw new SluiceError("invalid_request", "document_id: takes one file, the new version");
+      }
       const fingerprint = fingerprintOf(staged, options);
       for (let round = 0; round < MAX_ROUNDS; round++) {
         if (idempotency_key !== undefined) {
@@ -209,7 +213,6 @@ export function createUploads(dependencies: UploadDependencies) {
           answer = answerFor(document, sameBytes);
         }
         accepted.push(answer);
-        // A named document takes the files as one version after another; only equal bytes may merge.
         sameRequest.set(file.sha256, answer);
       }
       return { commits, accepted, used };

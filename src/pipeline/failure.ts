@@ -2,7 +2,7 @@
 import { advance } from "../document.ts";
 import { SluiceError, toErrorInfo } from "../errors.ts";
 import { afterFailure, type ClaimedJob, INGEST_DOCUMENT, type RetryPolicy } from "../job.ts";
-import type { Commit, DocumentStore } from "../ports/document-store.ts";
+import { type Commit, ConflictError, type DocumentStore } from "../ports/document-store.ts";
 import type { JobQueue } from "../ports/job-queue.ts";
 import type { System } from "../ports/system.ts";
 
@@ -12,6 +12,9 @@ export interface FailureDependencies {
   queue: JobQueue;
   retry: RetryPolicy;
 }
+
+/** The attempt's last progress may still be on its way to the store when it fails; nothing else writes beside it. */
+const MAX_ROUNDS = 10;
 
 export type Outcome = { state: "retrying"; run_at: number } | { state: "dead" };
 
@@ -27,6 +30,22 @@ export async function settleFailure(
   claimed: ClaimedJob,
   thrown: unknown,
   options: { counts?: boolean } = {},
+): Promise<Outcome> {
+  for (let round = 1; ; round++) {
+    try {
+      return await settleOnce(dependencies, claimed, thrown, options);
+    } catch (error) {
+      const raced = error instanceof ConflictError && error.reason === "revision";
+      if (!raced || round === MAX_ROUNDS) throw error;
+    }
+  }
+}
+
+async function settleOnce(
+  dependencies: FailureDependencies,
+  claimed: ClaimedJob,
+  thrown: unknown,
+  options: { counts?: boolean },
 ): Promise<Outcome> {
   const { system, documents, queue } = dependencies;
   const { job } = claimed;

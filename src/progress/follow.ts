@@ -45,9 +45,15 @@ export function createFollower(documents: DocumentStore): Follower {
   /** Brings the recent events up to the end of the log. Readers that come meanwhile share the run. */
   async function refresh(): Promise<void> {
     while (stale) {
-      refreshing ??= read().finally(() => {
-        refreshing = undefined;
-      });
+      refreshing ??= read()
+        .catch((error: unknown) => {
+          // What was to be read is still unread: whoever follows next tries again, without waiting for news.
+          stale = true;
+          throw error;
+        })
+        .finally(() => {
+          refreshing = undefined;
+        });
       await refreshing;
     }
   }

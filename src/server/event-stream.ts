@@ -11,6 +11,8 @@ import type { Follower, FollowFilter } from "../progress/follow.ts";
 const HEARTBEAT_MS = 15_000;
 /** Bytes that may wait for a slow WebSocket. */
 const MAX_BUFFERED = 1024 * 1024;
+/** Events go out in pieces of about this size, so that a slow reader is noticed in the midst of a batch. */
+const WRITE_CHARACTERS = 32 * 1024;
 /** What a browser waits before it reconnects, in milliseconds. */
 const RECONNECT_MS = 1_000;
 /** How long a client may take to answer a WebSocket's close. */
@@ -54,6 +56,8 @@ export function createEventStreams(follower: Follower, onError: (error: unknown)
       response.writeHead(200, {
         ...headers,
         "content-type": "text/event-stream; charset=utf-8",
+        // No other request will follow: when the stream ends, so does the connection.
+        connection: "close",
         // Proxies such as nginx would otherwise hold events back until a buffer is full.
         "x-accel-buffering": "no",
       });
@@ -63,10 +67,13 @@ export function createEventStreams(follower: Follower, onError: (error: unknown)
       }, HEARTBEAT_MS);
       const send = async (batch: SluiceEvent[]) => {
         let text = "";
-        for (const event of batch) {
+        for (const [i, event] of batch.entries()) {
           text += `id: ${event.sequence}\nevent: ${event.event_type}\ndata: ${sharedJson(event)}\n\n`;
+          if (text.length < WRITE_CHARACTERS && i < batch.length - 1) continue;
+          if (!response.write(text)) await once(signal, (done) => response.once("drain", done));
+          if (signal.aborted) return;
+          text = "";
         }
-        if (!response.write(text)) await once(signal, (done) => response.once("drain", done));
       };
       run(filter, after, signal, send)
         .catch(onError)

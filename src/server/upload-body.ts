@@ -11,6 +11,8 @@ export const MAX_FILES = 100;
 const MAX_FIELDS = 10;
 /** Bytes of a field's value: metadata at its limits fits. */
 const MAX_FIELD_BYTES = 8 * 1024 * 1024;
+/** What one multipart upload may hold in memory. */
+const PARSER_BUFFER_BYTES = 1024 * 1024;
 
 /**
  * Limits of the multipart parser. The size of a file is checked where its bytes are counted (`Upload.add`), by the
@@ -18,6 +20,10 @@ const MAX_FIELD_BYTES = 8 * 1024 * 1024;
  */
 export const multipartOptions = {
   throwFileSizeLimit: false,
+  // Large enough that parsing and storing seldom wait for each other: with the default, 16 KiB, multipart is 1.6
+  // times slower than a raw body; with this, as fast.
+  fileHwm: PARSER_BUFFER_BYTES,
+  highWaterMark: PARSER_BUFFER_BYTES,
   limits: {
     fileSize: Number.MAX_SAFE_INTEGER,
     files: MAX_FILES,

@@ -20,7 +20,10 @@ export interface ProcessSpec {
 export interface Supervisor {
   /** Starts every process; resolves when each has said that it is ready. Rejects when one ends before. */
   start(): Promise<void>;
-  /** Asks every process to stop, and kills what has not after `deadline_ms`. */
+  /**
+   * Asks every process to stop, and kills what has not after `deadline_ms`. Resolves when all have ended and were
+   * told of (`ended`).
+   */
   stop(deadline_ms: number): Promise<void>;
 }
 
@@ -34,6 +37,7 @@ export function createSupervisor(
   { system, log, stderr }: { system: System; log: Log; stderr: number | "inherit" },
 ): Supervisor {
   const children = new Map<ChildProcess, Promise<void>>();
+  const keeping: Promise<void>[] = [];
   const stopping = new AbortController();
 
   /** Runs one process for as long as the supervisor runs, over all its deaths. */
@@ -84,7 +88,7 @@ export function createSupervisor(
         specs.map(
           (spec) =>
             new Promise<void>((resolve, reject) => {
-              void keep(spec, { resolve, reject });
+              keeping.push(keep(spec, { resolve, reject }));
             }),
         ),
       );
@@ -99,7 +103,7 @@ export function createSupervisor(
       await Promise.race([all, system.sleep(deadline_ms, deadline.signal)]);
       deadline.abort();
       for (const child of children.keys()) child.kill("SIGKILL");
-      await all;
+      await Promise.all(keeping);
     },
   };
 }

@@ -93,7 +93,7 @@ export function createWorker(dependencies: WorkerDependencies, options: WorkerOp
     }
     if (stopping.signal.aborted || running.size >= concurrency) return;
     const next = await queue.nextReadyAt();
-    if (next !== null) wakeAt(next);
+    if (next !== null && !stopping.signal.aborted) wakeAt(next);
   });
 
   /** Claims again when the next delayed job is due; a later call takes the place of an earlier one. */
@@ -126,7 +126,10 @@ export function createWorker(dependencies: WorkerDependencies, options: WorkerOp
   async function keepBeating(): Promise<void> {
     while (!stopped.signal.aborted) {
       await system.sleep(Math.min(PRESENCE_MS, lease_ms / 3), stopped.signal);
-      if (!stopped.signal.aborted) await heartbeat();
+      if (stopped.signal.aborted) return;
+      await heartbeat();
+      // A claim that failed has nobody else to ask for it again.
+      void fill();
     }
   }
 
@@ -202,10 +205,15 @@ export function createWorker(dependencies: WorkerDependencies, options: WorkerOp
       stopping.abort();
       unwatch?.();
       alarm.abort();
-      const all = () => Promise.all([...running.values()].map(({ ended }) => ended));
+      // A claim under way may still bring jobs; then it is over, and no other comes.
+      const all = async () => {
+        await fill();
+        await Promise.all([...running.values()].map(({ ended }) => ended));
+      };
       const deadline = new AbortController();
       await Promise.race([all(), system.sleep(deadline_ms, deadline.signal)]);
       deadline.abort();
+      await fill();
       for (const { controller } of running.values()) controller.abort(handedBack);
       await all();
       stopped.abort();

@@ -14,7 +14,8 @@ export const embed: Stage<Chunked, Chunked> = {
     while (next !== null && next < chunks_created) {
       signal.throwIfAborted();
       context.progress(next, chunks_created);
-      const batch = await documents.listChunks(tenant_id, document_id, version, next, embedder.batch_size);
+      const size = Math.min(embedder.batch_size, chunks_created - next);
+      const batch = await documents.listChunks(tenant_id, document_id, version, next, size);
       const last = batch.at(-1);
       if (!last) throw new Error(`${document_id} version ${version} lost its chunks from ${next} on`);
       const vectors = await embedder.embed(
@@ -36,7 +37,10 @@ export const embed: Stage<Chunked, Chunked> = {
     return { output: { chunks_created }, checkpoint: { chunks_created, embedder_id }, counts: { embedded } };
   },
 
-  async restore(checkpoint) {
-    return { chunks_created: checkpoint.chunks_created as number };
+  async restore(checkpoint, context) {
+    const chunked = { chunks_created: checkpoint.chunks_created as number };
+    // The configuration changed between two attempts: vectors of another embedder are none.
+    if (checkpoint.embedder_id !== context.embedder.embedder_id) await embed.run(chunked, context);
+    return chunked;
   },
 };

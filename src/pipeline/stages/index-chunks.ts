@@ -17,7 +17,9 @@ export const indexChunks: Stage<Chunked, Chunked> = {
     let next = 0;
     while (next < chunks_created) {
       signal.throwIfAborted();
-      const batch = await documents.listChunks(tenant_id, document_id, version, next, BATCH);
+      // Never beyond: an attempt that was cut short under other chunk sizes may have left rows there.
+      const size = Math.min(BATCH, chunks_created - next);
+      const batch = await documents.listChunks(tenant_id, document_id, version, next, size);
       const last = batch.at(-1);
       if (!last) throw new Error(`${document_id} version ${version} lost its chunks from ${next} on`);
       await index.stage(

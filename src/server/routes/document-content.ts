@@ -24,6 +24,7 @@ import {
 
 const tags = ["documents"];
 
+// HEAD is spelled out where a body is streamed: Fastify's own would read it all to throw it away.
 export function documentContentRoutes(app: App, { documents, blobs }: AppDependencies): void {
   app.get(
     "/v1/documents/:document_id/events",
@@ -75,19 +76,18 @@ export function documentContentRoutes(app: App, { documents, blobs }: AppDepende
     },
   );
 
-  app.get(
-    "/v1/documents/:document_id/text",
-    {
-      schema: {
-        tags,
-        summary: "The text that was read from the document",
-        description: "Offsets of chunks and hits point into it, in UTF-16 code units.",
-        params: documentParamsSchema,
-        querystring: z.strictObject({ version: versionQuerySchema.describe("default: the searchable one") }),
-        response: { 200: body("text/plain", "The text, UTF-8."), ...problems("not_found", "not_ready") },
-      },
+  app.route({
+    method: ["GET", "HEAD"],
+    url: "/v1/documents/:document_id/text",
+    schema: {
+      tags,
+      summary: "The text that was read from the document",
+      description: "Offsets of chunks and hits point into it, in UTF-16 code units.",
+      params: documentParamsSchema,
+      querystring: z.strictObject({ version: versionQuerySchema.describe("default: the searchable one") }),
+      response: { 200: body("text/plain", "The text, UTF-8."), ...problems("not_found", "not_ready") },
     },
-    async (request, reply) => {
+    handler: async (request, reply) => {
       const document = await mustGet(documents, request.tenant_id, request.params.document_id);
       const { document_id, tenant_id } = document;
       const version = request.query.version ?? document.searchable_version ?? document.version;
@@ -98,7 +98,7 @@ export function documentContentRoutes(app: App, { documents, blobs }: AppDepende
       if (request.method === "HEAD") return reply.send();
       return reply.send(await blobs.get(key));
     },
-  );
+  });
 
   app.get(
     "/v1/documents/:document_id/chunks",
@@ -140,27 +140,26 @@ export function documentContentRoutes(app: App, { documents, blobs }: AppDepende
     },
   );
 
-  app.get(
-    "/v1/documents/:document_id/file",
-    {
-      schema: {
-        tags,
-        summary: "The original bytes",
-        description: "Ranges of bytes and `If-None-Match` are honoured; the ETag is the SHA-256.",
-        params: documentParamsSchema,
-        querystring: z.strictObject({
-          version: versionQuerySchema.describe("default: the one uploaded last"),
-        }),
-        response: {
-          200: body("*/*", "The file, under its own media type."),
-          206: body("*/*", "The range asked for."),
-          304: z.undefined().describe("The client has these bytes."),
-          416: z.undefined().describe("The file has no such range."),
-          ...problems("not_found", "blob_missing"),
-        },
+  app.route({
+    method: ["GET", "HEAD"],
+    url: "/v1/documents/:document_id/file",
+    schema: {
+      tags,
+      summary: "The original bytes",
+      description: "Ranges of bytes and `If-None-Match` are honoured; the ETag is the SHA-256.",
+      params: documentParamsSchema,
+      querystring: z.strictObject({
+        version: versionQuerySchema.describe("default: the one uploaded last"),
+      }),
+      response: {
+        200: body("*/*", "The file, under its own media type."),
+        206: body("*/*", "The range asked for."),
+        304: z.undefined().describe("The client has these bytes."),
+        416: z.undefined().describe("The file has no such range."),
+        ...problems("not_found", "blob_missing"),
       },
     },
-    async (request, reply) => {
+    handler: async (request, reply) => {
       const { document_id } = request.params;
       const document = await mustGet(documents, request.tenant_id, document_id);
       const number = request.query.version ?? document.version;
@@ -191,7 +190,7 @@ export function documentContentRoutes(app: App, { documents, blobs }: AppDepende
       if (request.method === "HEAD") return reply.send();
       return reply.send(await blobs.get(blob_key, range));
     },
-  );
+  });
 }
 
 function end(reply: FastifyReply, status: 304 | 416) {

@@ -16,7 +16,7 @@ export function searchRoutes(app: App, { search }: AppDependencies): void {
         body: searchRequestSchema,
         response: {
           200: searchAnswerSchema,
-          ...problems("embedder_mismatch", "embedder_unavailable", "embedder_rejected"),
+          ...problems("payload_too_large", "embedder_mismatch", "embedder_unavailable", "embedder_rejected"),
         },
       },
     },

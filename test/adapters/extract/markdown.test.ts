@@ -94,7 +94,7 @@ test.each([
     "a rule at the top is no front matter",
     "---\nwords\n---\nmore",
     [
-      ["heading2", "words"],
+      ["heading2", "words\n---"],
       ["paragraph", "more"],
     ],
   ],
