@@ -29,7 +29,8 @@ export type FilterCondition = SearchFilter[string];
 /** Whether metadata satisfy a filter: the meaning that every index must give it. */
 export function matchesFilter(metadata: Metadata, filter: SearchFilter): boolean {
   return Object.entries(filter).every(([field, wanted]) => {
-    const value = metadata[field];
+    // Own fields only: every object has a `constructor`.
+    const value = Object.hasOwn(metadata, field) ? metadata[field] : undefined;
     if (value === undefined || value === null) return false;
     const values = Array.isArray(value) ? value : [value];
     return values.some((item) => matchesCondition(item, wanted));

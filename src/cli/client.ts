@@ -171,29 +171,29 @@ function unreachable(url: string, error: unknown): CommandError {
   );
 }
 
-function notSluice(url: string, status: number): CommandError {
-  // What stands before a server answers like this while the server itself is away.
-  const retryable = status === 502 || status === 503 || status === 504;
+function notSluice(url: string, status: number, retry_after_ms?: number): CommandError {
+  // What stands before a server answers like this while the server itself is away, or busy.
+  const retryable = status === 429 || status === 502 || status === 503 || status === 504;
   return new CommandError(
     "not_sluice",
     `${url} answered ${status}, but not as Sluice does. Check SLUICE_URL, SLUICE_HOST and SLUICE_PORT.`,
-    { retryable },
+    { retryable, retry_after_ms },
   );
 }
 
 /** The error that an answer stands for. */
 async function refusal(url: string, response: Response, withKey: boolean): Promise<Error> {
-  const after = Number(response.headers.get("retry-after") ?? Number.NaN);
-  const timing = Number.isFinite(after) ? { retry_after_ms: after * 1_000 } : {};
+  const { status } = response;
+  const retry_after_ms = retryAfterOf(response.headers.get("retry-after"));
   let problem: Partial<Problem>;
   try {
     problem = (await response.json()) as Partial<Problem>;
   } catch {
     // No JSON: whoever answered, it was not Sluice.
-    return notSluice(url, response.status);
+    return notSluice(url, status, retry_after_ms);
   }
-  const { code, detail, retryable } = problem;
-  if (code === undefined || detail === undefined) return notSluice(url, response.status);
+  const { code, detail, retryable = status === 429 || status === 503 } = problem;
+  if (code === undefined || detail === undefined) return notSluice(url, status, retry_after_ms);
   if (code === "unauthorized") {
     return new CommandError(
       code,
@@ -202,13 +202,19 @@ async function refusal(url: string, response: Response, withKey: boolean): Promi
         : `${url} asks for an API key. Set SLUICE_API_KEY; \`sluice keys create\` makes a key.`,
     );
   }
-  if (!isErrorCode(code)) {
-    return new CommandError(code, detail, retryable === undefined ? {} : { retryable });
-  }
+  // A newer server may know codes that this table does not.
+  if (!isErrorCode(code)) return new CommandError(code, detail, { retryable, retry_after_ms });
   return new SluiceError(code, detail, {
-    ...timing,
-    ...(retryable === undefined ? {} : { retryable }),
+    retryable,
+    ...(retry_after_ms === undefined ? {} : { retry_after_ms }),
   });
+}
+
+/** Milliseconds of a Retry-After header: seconds or a date (RFC 9110, section 10.2.3). */
+function retryAfterOf(header: string | null): number | undefined {
+  if (header === null) return undefined;
+  const milliseconds = /^\d+$/.test(header) ? Number(header) * 1_000 : Date.parse(header) - Date.now();
+  return Number.isNaN(milliseconds) ? undefined : Math.max(0, milliseconds);
 }
 
 function isErrorCode(code: string): code is ErrorCode {

@@ -1,19 +1,26 @@
 #!/usr/bin/env node
 /** The command line. Each command is a file of its own, loaded when it is called. */
-import { Command } from "commander";
-import { reportError } from "./output.ts";
+import { readFileSync } from "node:fs";
+import { findPackageJSON } from "node:module";
+import { Argument, Command, CommanderError, InvalidArgumentError, Option } from "commander";
+import { jobStates } from "../job.ts";
+import { reportError, UsageError } from "./output.ts";
 
 const program = new Command("sluice")
   .description("Documents in, an answer in milliseconds, searchable a moment later.")
   .option("--json", "machine-readable output, one JSON value per line", false)
-  .showHelpAfterError();
+  .version(packageVersion(), "-V, --version", "show the version")
+  .configureHelp({ showGlobalOptions: true })
+  // One line, and JSON where that is asked for, instead of what commander would write.
+  .configureOutput({ outputError: () => {} })
+  .exitOverride();
 
-const json = () => program.opts<{ json: boolean }>().json;
+const output = () => ({ json: program.opts<{ json: boolean }>().json });
 
 program
   .command("start")
   .description("run everything on this machine: API, workers and the supervisor that keeps them running")
-  .action(async () => (await import("./start.ts")).start({ json: json() }));
+  .action(async () => (await import("./start.ts")).start(output()));
 program
   .command("api")
   .description("run the API alone, against the data folder")
@@ -24,8 +31,116 @@ program
   .option("--id <id>", "name of this worker in logs and leases")
   .action(async (options: { id?: string }) => (await import("./worker.ts")).worker(options.id));
 
+program
+  .command("ingest")
+  .description("upload files, folders (all the way down) and globs, and follow each file to its end")
+  .argument("<path...>", "what to ingest; hidden files and node_modules in folders are passed over")
+  .option("-c, --collection <name>", "collection that the documents go to", "default")
+  .option("-m, --metadata <json>", "JSON object stored with every document; searches can filter by it")
+  .option("--new-version", "ingest also what the collection has already, as a new version")
+  .option("--concurrency <n>", "uploads at a time", integer(1, 64), 4)
+  .option("--no-wait", "do not follow the documents; end as soon as all are accepted")
+  .addHelpText("after", "\nExit code 0: every file completed (with --no-wait: was accepted).")
+  .action(async (paths: string[], options) =>
+    (await import("./ingest.ts")).ingest(paths, { ...options, ...output() }),
+  );
+program
+  .command("search")
+  .description("find passages by meaning and by words")
+  .argument("<query>")
+  .option("-c, --collection <name>", "search only there; default: everywhere")
+  .option("-f, --filter <json>", 'conditions on metadata, such as {"year": {"gte": 2020}}')
+  .option("-k, --top-k <n>", "the most hits to show (default: 10)", integer(1, 100))
+  .addOption(
+    new Option("--mode <mode>", "by words, by meaning, or both (default: hybrid)").choices([
+      "hybrid",
+      "vector",
+      "keyword",
+    ]),
+  )
+  .action(async (query: string, options) =>
+    (await import("./search.ts")).search(query, { ...options, ...output() }),
+  );
+
+const jobs = program.command("jobs").description("look at jobs, cancel them, run dead ones again");
+const jobId = () => new Argument("<job-id>");
+jobs
+  .command("list")
+  .description("list jobs, newest first; `--state dead` is the dead-letter list")
+  .addOption(new Option("-s, --state <state>", "only jobs in this state").choices(jobStates))
+  .option("-n, --limit <n>", "the most jobs to show", integer(1, 100_000), 50)
+  .action(async (options) => (await import("./jobs.ts")).listJobs({ ...options, ...output() }));
+jobs
+  .command("show")
+  .description("one job, and what can be done about it")
+  .addArgument(jobId())
+  .action(async (job_id: string) => (await import("./jobs.ts")).showJob(job_id, output()));
+jobs
+  .command("retry")
+  .description("run a dead or cancelled job again, from its last checkpoint")
+  .addArgument(jobId())
+  .action(async (job_id: string) => (await import("./jobs.ts")).retryJob(job_id, output()));
+jobs
+  .command("cancel")
+  .description("cancel a job, also while it runs")
+  .addArgument(jobId())
+  .action(async (job_id: string) => (await import("./jobs.ts")).cancelJob(job_id, output()));
+
+const keys = program.command("keys").description("API keys, straight in the data folder");
+keys
+  .command("create")
+  .description("make a key; it is shown once")
+  .requiredOption("-t, --tenant <name>", "tenant that its bearer acts for")
+  .option("--name <text>", "what the key is for")
+  .action(async (options) => (await import("./keys.ts")).createKey({ ...options, ...output() }));
+keys
+  .command("list")
+  .description("list the keys, without what is secret")
+  .action(async () => (await import("./keys.ts")).listKeys(output()));
+keys
+  .command("revoke")
+  .description("make a key worthless")
+  .argument("<key-id>")
+  .action(async (key_id: string) => (await import("./keys.ts")).revokeKey(key_id, output()));
+
+program
+  .command("doctor")
+  .description("check everything that this configuration needs, and say what to do")
+  .option("--settings", "list the settings with their defaults instead")
+  .action(async (options) => (await import("./doctor.ts")).doctor({ ...options, ...output() }));
+
+process.stdout.on("error", (error: NodeJS.ErrnoException) => {
+  // Whoever read the output has seen enough (`| head`).
+  if (error.code === "EPIPE") process.exit(0);
+  throw error;
+});
+
 try {
   await program.parseAsync();
 } catch (error) {
-  reportError(error, json());
+  // Help and version are shown by a CommanderError of exit code 0.
+  if (!(error instanceof CommanderError)) reportError(error, output().json);
+  else if (error.exitCode !== 0) reportError(wrongCall(error), output().json);
+}
+
+function wrongCall({ code, message }: CommanderError): UsageError {
+  if (code === "commander.help") return new UsageError("Which command? `sluice --help` lists them.");
+  const what = message.replace(/^error: /, "").replaceAll("\n", " ");
+  return new UsageError(`${what}${/[.?)]$/.test(what) ? "" : "."} Add --help to see what the command takes.`);
+}
+
+function integer(low: number, high: number) {
+  return (text: string): number => {
+    const value = Number(text);
+    if (!Number.isInteger(value) || value < low || value > high) {
+      throw new InvalidArgumentError(`It must be a whole number from ${low} to ${high}.`);
+    }
+    return value;
+  };
+}
+
+function packageVersion(): string {
+  const path = findPackageJSON(import.meta.url);
+  if (path === undefined) throw new Error("the package has no package.json");
+  return (JSON.parse(readFileSync(path, "utf8")) as { version: string }).version;
 }

@@ -13,12 +13,18 @@ export class CommandError extends Error {
   readonly code: string;
   /** Whether the same command may succeed later. */
   readonly retryable: boolean;
+  readonly retry_after_ms: number | undefined;
 
-  constructor(code: string, message: string, options: { retryable?: boolean; cause?: unknown } = {}) {
+  constructor(
+    code: string,
+    message: string,
+    options: { retryable?: boolean; retry_after_ms?: number | undefined; cause?: unknown } = {},
+  ) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause });
     this.name = "CommandError";
     this.code = code;
     this.retryable = options.retryable ?? false;
+    this.retry_after_ms = options.retry_after_ms;
   }
 }
 

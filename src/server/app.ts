@@ -7,6 +7,7 @@ import { serializerCompiler, validatorCompiler } from "fastify-type-provider-zod
 import type { Logger } from "pino";
 import { SluiceError } from "../errors.ts";
 import { createAuthenticator } from "./auth.ts";
+import { trackUnusedConnections } from "./connections.ts";
 import type { App, AppDependencies } from "./dependencies.ts";
 import { pathOf, refuseMalformed, registerErrorHandler, sendError } from "./error-handler.ts";
 import { createEventStreams } from "./event-stream.ts";
@@ -113,8 +114,10 @@ export async function buildApp(dependencies: AppDependencies): Promise<App> {
       log.error({ err }, "metrics stopped following events");
     });
   });
+  const cutUnusedConnections = trackUnusedConnections(app.server);
   app.addHook("preClose", async () => {
     stopping.abort();
+    cutUnusedConnections();
     streams.close();
   });
   // Node would ask for the body (100 Continue) at once; here a request is first found to be welcome.

@@ -1,0 +1,26 @@
+/** What a benchmark is, and what it is given. */
+
+/** One line of figures. Keys are snake_case and end in their unit; a ratio has none. */
+export type Row = Record<string, string | number | null>;
+
+export interface Table {
+  title: string;
+  rows: Row[];
+  /** What a reader must know to read the figures. */
+  notes?: string[];
+}
+
+export interface Context {
+  /** Fewer rounds: for a look, not for a figure to quote. */
+  quick: boolean;
+  /** Makes a new empty folder under the run's own, which is removed at the end. */
+  folder(name: string): string;
+  /** A folder of real files to use beside the generated ones; undefined when there is none. */
+  corpus: string | undefined;
+  /** Whether that folder was asked for by name. */
+  corpus_given: boolean;
+  /** Says what is going on, to whoever watches. */
+  say(text: string): void;
+}
+
+export type Benchmark = (context: Context) => Promise<Table[]>;

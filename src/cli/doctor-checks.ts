@@ -1,0 +1,283 @@
+/** What `sluice doctor` looks at, one function each. */
+import { constants } from "node:fs";
+import { access, stat, statfs, writeFile } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import { type Config, isLoopback } from "../config.ts";
+import { errorTable, SluiceError } from "../errors.ts";
+import type { ApiKeyStore } from "../ports/api-key-store.ts";
+import type { BlobStore } from "../ports/blob-store.ts";
+import type { Embedder } from "../ports/embedder.ts";
+import type { Extractor } from "../ports/extractor.ts";
+import type { JobQueue } from "../ports/job-queue.ts";
+import type { VectorIndex } from "../ports/vector-index.ts";
+import { createClient } from "./client.ts";
+import { CommandError, counted, formatBytes, formatDuration } from "./output.ts";
+import { findPage } from "./page-dir.ts";
+
+export interface Check {
+  check: string;
+  /** `warn`: it works, and somebody should know. */
+  status: "ok" | "warn" | "fail";
+  message: string;
+  /** What to do. */
+  fix?: string;
+}
+
+const GIBIBYTE = 1024 ** 3;
+/** A worker that was not heard of for this long counts as gone; so does the server see it. */
+const WORKER_SEEN_MS = 10_000;
+/** Jobs that are ready and wait for longer than this want more workers, or living ones. */
+const LONG_WAIT_MS = 60_000;
+const SERVER_TIMEOUT_MS = 3_000;
+const SAMPLE_TIMEOUT_MS = 30_000;
+
+/** A check that threw. @param fix for errors that name none themselves */
+export function failed(check: string, error: unknown, fix: string): Check {
+  const message = error instanceof Error ? error.message : String(error);
+  return {
+    check,
+    status: "fail",
+    message,
+    fix: error instanceof SluiceError && error.code !== "internal" ? errorTable[error.code].fix : fix,
+  };
+}
+
+export function checkNode(version: string): Check {
+  const check = "node";
+  if (Number.parseInt(version, 10) >= 24) return { check, status: "ok", message: `v${version}` };
+  return {
+    check,
+    status: "fail",
+    message: `v${version}; Sluice needs Node 24 or later`,
+    fix: "Install it from https://nodejs.org, or in a checkout run commands through npm: `npm run sluice -- doctor`.",
+  };
+}
+
+/** The folder itself, and the space where it is, or will be. */
+export async function checkFolder(data_dir: string): Promise<Check[]> {
+  const check = "data folder";
+  const place = await nearest(data_dir);
+  try {
+    if (!(await stat(place)).isDirectory()) {
+      return [
+        {
+          check,
+          status: "fail",
+          message: `${place} is not a folder`,
+          fix: "Name another place with SLUICE_DATA_DIR, or move that file away.",
+        },
+      ];
+    }
+    await access(place, constants.R_OK | constants.W_OK | constants.X_OK);
+  } catch (error) {
+    return [
+      failed(check, error, `Give this user read and write permission on ${place}, or set SLUICE_DATA_DIR.`),
+    ];
+  }
+  const { bavail, bsize } = await statfs(place);
+  const free = bavail * bsize;
+  const space: Check = {
+    check: "disk",
+    status: free < GIBIBYTE ? "warn" : "ok",
+    message: `${formatBytes(free)} free`,
+    ...(free < GIBIBYTE
+      ? { fix: "Free some space, or move the data folder: uploads are refused when the disk is full." }
+      : {}),
+  };
+  const folder: Check =
+    place === data_dir
+      ? { check, status: "ok", message: data_dir }
+      : { check, status: "warn", message: `${data_dir} is not there yet`, fix: "The first start makes it." };
+  return [folder, space];
+}
+
+/** The path, or the nearest folder above it that exists. */
+async function nearest(path: string): Promise<string> {
+  for (let place = path; ; place = dirname(place)) {
+    try {
+      await stat(place);
+      return place;
+    } catch (error) {
+      const { code } = error as NodeJS.ErrnoException;
+      if ((code !== "ENOENT" && code !== "ENOTDIR") || place === dirname(place)) return place;
+    }
+  }
+}
+
+export async function checkBlobs(blobs: BlobStore): Promise<Check> {
+  try {
+    await blobs.check();
+    return { check: "files", status: "ok", message: "a file can be stored durably" };
+  } catch (error) {
+    return failed("files", error, "Check the space and the permissions of the data folder.");
+  }
+}
+
+/** @param now Unix milliseconds */
+export async function checkQueue(queue: JobQueue, now: number): Promise<Check[]> {
+  const { by_state, oldest_ready_ms } = await queue.stats();
+  const alive = (await queue.workers()).filter(
+    ({ last_seen_at }) => now - Date.parse(last_seen_at) < WORKER_SEEN_MS,
+  ).length;
+  const { dead } = by_state;
+  const waiting = by_state.queued + by_state.retrying;
+  const late = oldest_ready_ms > LONG_WAIT_MS;
+  const checks: Check[] = [
+    alive === 0
+      ? {
+          check: "workers",
+          status: "warn",
+          message: "none is alive",
+          fix: "`sluice start` runs some; `sluice worker` runs one more beside a running API.",
+        }
+      : { check: "workers", status: "ok", message: `${alive} alive` },
+    {
+      check: "queue",
+      status: late ? "warn" : "ok",
+      message: `${waiting} waiting, ${by_state.running} running${
+        oldest_ready_ms > 0 ? `, the oldest ready for ${formatDuration(oldest_ready_ms)}` : ""
+      }`,
+      ...(late
+        ? {
+            fix:
+              alive === 0
+                ? "Nobody works on it: start workers."
+                : "Raise SLUICE_WORKERS, or run `sluice worker` on top.",
+          }
+        : {}),
+    },
+  ];
+  if (dead > 0) {
+    checks.push({
+      check: "dead jobs",
+      status: "warn",
+      message: `${counted(dead, "job")} failed for good`,
+      fix: "`sluice jobs list --state dead` tells why; `sluice jobs retry ID` runs one again.",
+    });
+  }
+  return checks;
+}
+
+/** Whether the server would start at its address, and whether this command line may speak to it. */
+export async function checkKeys(config: Config, keys: ApiKeyStore): Promise<Check[]> {
+  const check = "keys";
+  const { length } = await keys.list();
+  if (length === 0 && !isLoopback(config.host)) {
+    return [
+      {
+        check,
+        status: "fail",
+        message: `SLUICE_HOST is ${config.host}, which others can reach, and there is no API key: the server will not start`,
+        fix: "Make a key with `sluice keys create --tenant NAME`, or listen on 127.0.0.1.",
+      },
+    ];
+  }
+  if (length === 0) {
+    return [
+      {
+        check,
+        status: "ok",
+        message: `none: tenant default, on ${config.host} only, for this machine alone`,
+      },
+    ];
+  }
+  if (config.client.api_key === undefined) {
+    return [
+      {
+        check,
+        status: "warn",
+        message: `${counted(length, "key")}, but SLUICE_API_KEY is not set`,
+        fix: "Commands that speak to the server need it: set SLUICE_API_KEY to a key.",
+      },
+    ];
+  }
+  return [{ check, status: "ok", message: counted(length, "key") }];
+}
+
+export async function checkEmbedder(embedder: Embedder): Promise<Check> {
+  try {
+    await embedder.check();
+    const { embedder_id, dimensions } = embedder;
+    return { check: "embedder", status: "ok", message: `${embedder_id}, ${dimensions} dimensions` };
+  } catch (error) {
+    return failed("embedder", error, "Check the SLUICE_EMBEDDER_… settings.");
+  }
+}
+
+/** Whether every tenant's vectors are of the configured embedder. */
+export async function checkIndex(parts: {
+  index: VectorIndex;
+  embedder: Embedder;
+  keys: ApiKeyStore;
+}): Promise<Check> {
+  try {
+    const [vector] = await parts.embedder.embed(["sample"], "query");
+    const tenants = new Set(["default", ...(await parts.keys.list()).map(({ tenant_id }) => tenant_id)]);
+    for (const tenant_id of tenants) await parts.index.nearest({ tenant_id }, vector as Float32Array, 1);
+    return { check: "index", status: "ok", message: "answers, with vectors of this embedder only" };
+  } catch (error) {
+    return failed("index", error, "The database may be damaged: restore it from a backup.");
+  }
+}
+
+/** @param folder where a sample may be written */
+export async function checkExtractor(extractor: Extractor, folder: string): Promise<Check> {
+  const check = "extractor";
+  const path = join(folder, "sample.md");
+  try {
+    await writeFile(path, "# Sample\n\nA sluice lets water through.\n");
+    const { text } = await extractor.extract(
+      { path, media_type: "text/markdown", filename: "sample.md" },
+      () => {},
+      AbortSignal.timeout(SAMPLE_TIMEOUT_MS),
+    );
+    if (!text.includes("A sluice lets water through.")) throw new Error("The sample came back changed.");
+    return { check, status: "ok", message: "reads a sample in a process of its own" };
+  } catch (error) {
+    return failed(check, error, "Check SLUICE_EXTRACT_MEMORY_MB and the memory of this machine.");
+  }
+}
+
+/** Whether a server answers where commands look for it. None is a warning: it may just not run. */
+export async function checkServer({ client }: Config): Promise<Check> {
+  const check = "server";
+  const { probe, url } = createClient(client);
+  try {
+    const { status, media_type, body } = await probe("/readyz", SERVER_TIMEOUT_MS);
+    if (media_type.includes("json") && (status === 200 || status === 503)) {
+      const { reasons } = JSON.parse(body) as { reasons?: string[] };
+      if (reasons !== undefined) {
+        return status === 200
+          ? { check, status: "ok", message: `ready at ${url}` }
+          : {
+              check,
+              status: "fail",
+              message: `${url} runs, but is not ready: ${reasons.join("; ")}`,
+              fix: "Look at the server's log; without workers nothing is ingested (`sluice worker`).",
+            };
+      }
+    }
+  } catch (error) {
+    if (error instanceof CommandError && error.code === "server_unreachable") {
+      return {
+        check,
+        status: "warn",
+        message: `none answers at ${url}`,
+        fix: "`sluice start` (in a checkout: `npm start`) runs one; SLUICE_URL names another.",
+      };
+    }
+    return failed(check, error, "Look at the server's log.");
+  }
+  return {
+    check,
+    status: "fail",
+    message: `something else than Sluice answers at ${url}`,
+    fix: "Set SLUICE_PORT to a free port, or SLUICE_URL to the server.",
+  };
+}
+
+export function checkPage(): Check {
+  const check = "page";
+  if (findPage() !== undefined) return { check, status: "ok", message: "built" };
+  return { check, status: "warn", message: "not built", fix: "`npm run build:page` in the checkout." };
+}

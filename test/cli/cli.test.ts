@@ -1,0 +1,422 @@
+/** The command line as processes, against a real server. */
+import { createHash } from "node:crypto";
+import { mkdirSync, mkdtempSync, rmSync, truncateSync, writeFileSync } from "node:fs";
+import { createServer, type IncomingMessage, request, type Server } from "node:http";
+import type { AddressInfo } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import type { Check } from "../../src/cli/doctor-checks.ts";
+import type { FileResult } from "../../src/cli/progress.ts";
+import type { Document } from "../../src/document.ts";
+import type { Job } from "../../src/job.ts";
+import type { SearchAnswer } from "../../src/search/search.ts";
+import { createClient } from "../e2e/client.ts";
+import { cleanEnv, freePort, type Running, startSluice } from "../e2e/processes.ts";
+import { type CommandResult, run } from "./run.ts";
+
+let folder: string;
+let server: Running;
+let client: ReturnType<typeof createClient>;
+const sluice = (...args: string[]): Promise<CommandResult> => run(server.env, args);
+
+function write(path: string, text: string): string {
+  const whole = join(folder, path);
+  writeFileSync(whole, text);
+  return whole;
+}
+
+beforeAll(async () => {
+  folder = mkdtempSync(join(tmpdir(), "sluice-cli-"));
+  server = await startSluice({
+    env: {
+      SLUICE_WORKERS: "1",
+      SLUICE_LOG_LEVEL: "info",
+      SLUICE_MAX_UPLOAD_BYTES: "1000000",
+      SLUICE_LEASE_SECONDS: "2",
+      SLUICE_RETRY_BASE_MS: "1",
+    },
+  });
+  client = createClient(server.url);
+});
+afterAll(async () => {
+  await server.stop();
+  rmSync(folder, { recursive: true, force: true });
+});
+
+async function documentsOf(collection: string): Promise<Document[]> {
+  const { body } = await client.call<{ documents: Document[] }>(
+    "GET",
+    `/v1/documents?collection=${collection}`,
+  );
+  return body.documents;
+}
+
+describe("ingest", () => {
+  test("follows every file of a folder to its end; --json says it line by line", async () => {
+    mkdirSync(join(folder, "good/sub"), { recursive: true });
+    const paths = [
+      write("good/boats.md", "# Boats\n\nThe sluice lets boats through."),
+      write("good/sub/weirs.txt", "A weir holds the river back."),
+      write("good/twin.md", "# Boats\n\nThe sluice lets boats through."),
+    ];
+    const args = ["ingest", join(folder, "good"), "--collection", "good", "--metadata", '{"year":2024}'];
+    const first = await sluice("--json", ...args);
+    expect(first.stderr).toBe("");
+    expect(first.code).toBe(0);
+    const results = first.json<FileResult>();
+    expect(results.map(({ path }) => path).sort()).toEqual([...paths].sort());
+    for (const { status, chunks_created, error } of results) {
+      expect({ status, chunks_created, error }).toEqual({
+        status: "completed",
+        chunks_created: 1,
+        error: null,
+      });
+    }
+    // The twin and its sibling are one document, and that counts as fine.
+    expect(results.filter(({ duplicate }) => duplicate)).toHaveLength(1);
+    const documents = await documentsOf("good");
+    expect(documents.map(({ status }) => status)).toEqual(["completed", "completed"]);
+    expect(documents.map(({ metadata }) => metadata)).toEqual([{ year: 2024 }, { year: 2024 }]);
+
+    const again = await sluice(...args, "--new-version", "--json");
+    expect(again.code).toBe(0);
+    // The twins' versions replace one another; each twin ends as the last of them does.
+    expect(again.json<FileResult>().map(({ status }) => status)).toEqual([
+      "completed",
+      "completed",
+      "completed",
+    ]);
+    expect((await documentsOf("good")).every(({ version }) => version >= 2)).toBe(true);
+  });
+
+  test("reports what fails, one line each, and ends with exit code 1", async () => {
+    mkdirSync(join(folder, "bad"));
+    write("bad/fine.txt", "Fine.");
+    write("bad/empty.txt", "");
+    writeFileSync(join(folder, "bad/picture.png"), Buffer.from("89504e470d0a1a0a0000000d49484452", "hex"));
+    truncateSync(write("bad/large.txt", ""), 5_000_000);
+    const { code, stdout, stderr } = await sluice(
+      "ingest",
+      join(folder, "bad/*"),
+      join(folder, "missing.txt"),
+      "-c",
+      "bad",
+    );
+    expect(stderr).toBe("");
+    const lines = stdout.trimEnd().split("\n");
+    expect(lines).toHaveLength(6);
+    expect(lines.at(-1)).toMatch(/^5 files: 1 completed, 4 failed, 0 duplicates, 1 chunk, \d/);
+    expect(stdout).toMatch(/^completed {2}.*fine\.txt {2}1 chunk, doc_/m);
+    expect(stdout).toMatch(/^failed .*missing\.txt.*\(no_such_file\)$/m);
+    expect(stdout).toMatch(/^failed .*empty\.txt.*\(empty_document\)$/m);
+    expect(stdout).toMatch(/^failed .*picture\.png.*\(unsupported_media_type\)$/m);
+    expect(stdout).toMatch(/^failed .*large\.txt.*\(payload_too_large\)$/m);
+    expect(code).toBe(1);
+  });
+
+  test("--no-wait ends when the files are accepted", async () => {
+    const path = write("later.txt", "Read this later.");
+    const { code, json } = await sluice("ingest", path, "--no-wait", "--json", "-c", "later");
+    expect(code).toBe(0);
+    const [result] = json<FileResult>();
+    expect(result).toMatchObject({ path, status: "pending", error: null, duplicate: false });
+    const document = await client.ended(result?.document_id as string, result?.job_id as string);
+    expect(document.status).toBe("completed");
+  });
+
+  test("survives lost answers and a busy server, and makes one document", async () => {
+    const keys: (string | undefined)[] = [];
+    const proxy = await forward(server.url, (incoming, count) => {
+      if (incoming.method !== "POST") return "pass";
+      keys.push(incoming.headers["idempotency-key"] as string | undefined);
+      return count === 1 ? "lose the answer" : count === 2 ? "busy" : "pass";
+    });
+    try {
+      const { code, json } = await run({ ...server.env, SLUICE_URL: proxy.url }, [
+        "ingest",
+        write("once.txt", "Only once."),
+        "--json",
+        "-c",
+        "once",
+      ]);
+      expect(json<FileResult>()).toMatchObject([{ status: "completed", duplicate: false }]);
+      expect(code).toBe(0);
+      expect(keys).toHaveLength(3);
+      expect(new Set(keys).size).toBe(1);
+      expect(await documentsOf("once")).toMatchObject([{ version: 1 }]);
+    } finally {
+      await proxy.close();
+    }
+  });
+
+  test("goes on when the API process is killed and started again", async () => {
+    mkdirSync(join(folder, "many"));
+    for (let number = 1; number <= 40; number++) write(`many/${number}.txt`, `Text number ${number}.`);
+    const { body } = await client.call<{ pids: { api: number } }>("GET", "/healthz");
+    let killed = false;
+    const { code, stdout } = await run(
+      server.env,
+      ["ingest", join(folder, "many"), "--json", "-c", "many", "--concurrency", "2"],
+      () => {
+        if (killed) return;
+        killed = true;
+        process.kill(body.pids.api, "SIGKILL");
+      },
+    );
+    expect(killed).toBe(true);
+    const results = stdout
+      .trimEnd()
+      .split("\n")
+      .map((line) => JSON.parse(line) as FileResult);
+    expect(results.filter(({ status }) => status !== "completed")).toEqual([]);
+    expect(new Set(results.map(({ document_id }) => document_id)).size).toBe(40);
+    expect(code).toBe(0);
+  });
+
+  test("takes part of a wrong call as such: exit code 2, before anything is sent", async () => {
+    const wrong = [
+      ["ingest"],
+      ["ingest", folder, "--metadata", "{year: 2024}"],
+      ["ingest", folder, "--metadata", '{"year": {"deep": 1}}'],
+      ["ingest", folder, "--collection", "no/slashes"],
+      ["ingest", folder, "--concurrency", "0"],
+      ["ingest", folder, "--unheard-of"],
+    ];
+    for (const result of await Promise.all(wrong.map((args) => sluice(...args)))) {
+      expect(result.code).toBe(2);
+      expect(result.stdout).toBe("");
+      expect(result.stderr).toMatch(/^sluice: .+\n$/);
+    }
+  });
+});
+
+describe("search", () => {
+  test("shows hits with their place, and the API's answer with --json", async () => {
+    const path = write("guide.md", "# Locks\n\n## Keepers\n\nThe keeper opens the lock at dawn.");
+    await sluice("ingest", path, "-c", "guides", "-m", '{"year": 2020}');
+    const text = await sluice("search", "when does the KEEPER open", "-c", "guides");
+    expect(text.stderr).toBe("");
+    expect(text.stdout).toMatch(
+      /^ 1\. guide\.md {2}Locks › Keepers {2}0\.\d+\n {4}.*The keeper opens the lock at dawn\.\n/,
+    );
+    expect(text.code).toBe(0);
+
+    const found = await sluice(
+      "search",
+      "keeper",
+      "--filter",
+      '{"year":{"gte":2020}}',
+      "--mode",
+      "keyword",
+      "-k",
+      "1",
+      "--json",
+    );
+    const [answer] = found.json<SearchAnswer>();
+    expect(answer).toMatchObject({
+      mode: "keyword",
+      hits: [{ filename: "guide.md", metadata: { year: 2020 } }],
+    });
+
+    const none = await sluice("search", "keeper", "-f", '{"year":{"lt":2020}}');
+    expect(none).toMatchObject({ code: 0, stdout: "", stderr: "Nothing found.\n" });
+    expect(await sluice("search", "keeper", "--filter", "[]")).toMatchObject({ code: 2 });
+  });
+});
+
+describe("jobs", () => {
+  test("list, show, retry and cancel", async () => {
+    const failed = await sluice("ingest", write("blank.txt", " \n "), "-c", "blank", "--json");
+    const job_id = failed.json<FileResult>()[0]?.job_id as string;
+    expect(failed.code).toBe(1);
+
+    const dead = (await sluice("--json", "jobs", "list", "--state", "dead")).json<Job>();
+    expect(dead.map((job) => job.job_id)).toContain(job_id);
+    expect(dead.every(({ state }) => state === "dead")).toBe(true);
+    expect((await sluice("jobs", "list", "--json", "--limit", "2")).json<Job>()).toHaveLength(2);
+    const table = (await sluice("jobs", "list", "-s", "dead")).stdout.split("\n");
+    expect(table[0]).toMatch(/^JOB +STATE +TYPE +ATTEMPTS +CHANGED +DOCUMENT +ERROR$/);
+    expect(table.some((line) => line.startsWith(job_id) && line.includes("empty_document"))).toBe(true);
+
+    const shown = await sluice("jobs", "show", job_id);
+    expect(shown.stdout).toContain(`sluice jobs retry ${job_id}`);
+
+    const retried = await sluice("jobs", "retry", job_id, "--json");
+    expect(retried.json<Job>()).toMatchObject([{ job_id, state: "queued" }]);
+    expect(retried.code).toBe(0);
+
+    const refused = await sluice("jobs", "cancel", "job_unknown");
+    expect(refused).toMatchObject({ code: 1, stdout: "" });
+    expect(refused.stderr).toMatch(/^sluice: There is no job job_unknown\. .+ \(not_found\)\n$/);
+    const asJson = await sluice("jobs", "show", "job_unknown", "--json");
+    expect(JSON.parse(asJson.stderr)).toMatchObject({ error: { code: "not_found", retryable: false } });
+  });
+
+  test("cancel takes a waiting job out", async () => {
+    const upload = await sluice("ingest", write("soon.txt", "Soon."), "-c", "soon", "--json");
+    const { job_id } = upload.json<FileResult>()[0] as FileResult;
+    const ended = await sluice("jobs", "cancel", job_id as string);
+    expect(ended.stderr).toMatch(/it is succeeded\..*\(already_ended\)/);
+    expect(ended.code).toBe(1);
+  });
+});
+
+describe("without a server", () => {
+  let data_dir: string;
+  let env: NodeJS.ProcessEnv;
+  beforeAll(async () => {
+    data_dir = join(folder, "elsewhere");
+    env = cleanEnv({ SLUICE_DATA_DIR: data_dir, SLUICE_PORT: String(await freePort()) });
+  });
+
+  test("commands say how to start one", async () => {
+    for (const args of [
+      ["ingest", folder],
+      ["search", "x"],
+      ["jobs", "list"],
+    ]) {
+      const { code, stdout, stderr } = await run(env, args);
+      expect({ code, stdout }).toEqual({ code: 1, stdout: "" });
+      expect(stderr).toMatch(/^sluice: No Sluice server answers at .+ECONNREFUSED.+`npm start`.+\n$/);
+    }
+  });
+
+  test("doctor warns, makes nothing, and fails where a start would", async () => {
+    const healthy = await run(env, ["doctor", "--json"]);
+    const checks = healthy.json<Check>();
+    const byName = Object.fromEntries(checks.map(({ check, status }) => [check, status]));
+    expect(byName).toMatchObject({
+      node: "ok",
+      "data folder": "warn",
+      database: "ok",
+      embedder: "ok",
+      extractor: "ok",
+      server: "warn",
+    });
+    expect(checks.filter(({ status, fix }) => status !== "ok" && !fix)).toEqual([]);
+    expect(healthy.code).toBe(0);
+
+    const wrong = await run({ ...env, SLUICE_DATA_DIR: write("file", "") }, ["doctor"]);
+    expect(wrong.stdout).toMatch(/^fail {2}data folder .+is not a folder\n +.+SLUICE_DATA_DIR/m);
+    expect(wrong.stdout).toMatch(/^ok .+extractor/m);
+    expect(wrong.code).toBe(1);
+
+    const damaged = join(folder, "damaged");
+    mkdirSync(damaged);
+    writeFileSync(join(damaged, "sluice.db"), "not a database ".repeat(1_000));
+    const broken = await run({ ...env, SLUICE_DATA_DIR: damaged }, ["doctor"]);
+    expect(broken.stdout).toMatch(/^fail {2}database/m);
+    expect(broken.stdout).toMatch(/^ok .+extractor/m);
+    expect(broken.code).toBe(1);
+
+    const unknown = await run({ ...env, SLUICE_WORKER: "3" }, ["doctor"]);
+    expect(unknown).toMatchObject({ code: 1, stdout: "" });
+    expect(unknown.stderr).toContain("SLUICE_WORKER is not a setting of Sluice");
+
+    const settings = await run(env, ["doctor", "--settings"]);
+    expect(settings.stdout).toMatch(/^SLUICE_PORT +7300 +port/m);
+  });
+
+  test("keys are made, listed and revoked; what is stored is their hash", async () => {
+    const made = await run(env, ["keys", "create", "--tenant", "acme", "--name", "for tests"]);
+    expect(made.code).toBe(0);
+    const key = made.stdout.trimEnd();
+    expect(key).toMatch(/^sluice_[A-Za-z0-9_-]{43}$/);
+    expect(made.stderr).toContain("first key");
+    const db = new DatabaseSync(join(data_dir, "sluice.db"), { readOnly: true });
+    const row = db.prepare("SELECT * FROM api_keys").get();
+    db.close();
+    expect(row).toMatchObject({
+      tenant_id: "acme",
+      name: "for tests",
+      hash: createHash("sha256").update(key).digest("hex"),
+    });
+    expect(JSON.stringify(row)).not.toContain(key);
+
+    const doctor = await run({ ...env, SLUICE_HOST: "0.0.0.0" }, ["doctor"]);
+    expect(doctor.stdout).toMatch(/^warn {2}keys .+1 key, but SLUICE_API_KEY is not set$/m);
+
+    const listed = await run(env, ["keys", "list", "--json"]);
+    const [entry] = listed.json<{ key_id: string; hash?: string }>();
+    expect(entry).toEqual({
+      key_id: expect.stringMatching(/^key_/),
+      tenant_id: "acme",
+      name: "for tests",
+      created_at: expect.any(String),
+    });
+    expect((await run(env, ["keys", "revoke", entry?.key_id as string])).code).toBe(0);
+    expect((await run(env, ["keys", "revoke", entry?.key_id as string])).stderr).toMatch(/not_found/);
+
+    const open = await run({ ...env, SLUICE_HOST: "0.0.0.0" }, ["doctor"]);
+    expect(open.stdout).toMatch(/^fail {2}keys/m);
+    expect(open.code).toBe(1);
+    expect((await run(env, ["keys", "create", "--tenant", "../up"])).code).toBe(2);
+  });
+});
+
+test("with a running server: doctor is content, and a key made beside it opens the door", async () => {
+  const doctor = await sluice("doctor", "--json");
+  const byName = Object.fromEntries(doctor.json<Check>().map(({ check, status }) => [check, status]));
+  expect(byName).toMatchObject({ files: "ok", workers: "ok", index: "ok", keys: "ok", server: "ok" });
+  expect(doctor.code).toBe(0);
+
+  const [made] = (await sluice("keys", "create", "--tenant", "acme", "--json")).json<{
+    key_id: string;
+    key: string;
+  }>();
+  const withKey = { ...server.env, SLUICE_API_KEY: made?.key as string };
+  // The server looks for keys again at most a second later; asking without one tells when it has.
+  await expect.poll(async () => (await client.call("GET", "/v1/jobs")).status, { timeout: 5_000 }).toBe(401);
+  const refused = await sluice("search", "boats");
+  expect(refused).toMatchObject({ code: 1, stdout: "" });
+  expect(refused.stderr).toMatch(/Set SLUICE_API_KEY/);
+  const other = await run(withKey, ["search", "boats"]);
+  expect(other).toMatchObject({ code: 0, stdout: "", stderr: "Nothing found.\n" });
+  const own = await run(withKey, ["ingest", write("own.txt", "The boats of acme."), "--json"]);
+  expect(own.json<FileResult>()).toMatchObject([{ status: "completed" }]);
+  expect((await run(withKey, ["keys", "revoke", made?.key_id as string])).code).toBe(0);
+});
+
+type Treatment = "pass" | "lose the answer" | "busy";
+
+/** A proxy that treats requests as told. @param treat gets the number of this method's request, from 1 */
+async function forward(
+  target: string,
+  treat: (incoming: IncomingMessage, count: number) => Treatment,
+): Promise<{ url: string; close: () => Promise<void> }> {
+  const counts = new Map<string, number>();
+  const proxy: Server = createServer((incoming, outgoing) => {
+    const method = incoming.method ?? "";
+    const count = (counts.get(method) ?? 0) + 1;
+    counts.set(method, count);
+    const treatment = treat(incoming, count);
+    if (treatment === "busy") {
+      incoming.resume();
+      outgoing.writeHead(429, { "retry-after": "1", "content-type": "text/plain" }).end("later");
+      return;
+    }
+    const { host: _host, ...headers } = incoming.headers;
+    const onward = request(`${target}${incoming.url}`, { method, headers }, (answer) => {
+      if (treatment === "lose the answer") {
+        answer.resume().once("end", () => incoming.socket.destroy());
+        return;
+      }
+      outgoing.writeHead(answer.statusCode ?? 500, answer.headers);
+      answer.pipe(outgoing);
+    });
+    onward.on("error", () => outgoing.destroy());
+    outgoing.on("close", () => onward.destroy());
+    incoming.pipe(onward);
+  });
+  await new Promise<void>((resolve) => proxy.listen(0, "127.0.0.1", resolve));
+  return {
+    url: `http://127.0.0.1:${(proxy.address() as AddressInfo).port}`,
+    close: () =>
+      new Promise((resolve) => {
+        proxy.close(() => resolve());
+        proxy.closeAllConnections();
+      }),
+  };
+}

@@ -1,0 +1,182 @@
+import { resolve } from "node:path";
+import { describe, expect, test } from "vitest";
+import { ConfigError, describeSettings, isLoopback, loadConfig, parseConfig } from "../src/config.ts";
+
+const settings = describeSettings();
+
+/** A value that each kind of setting refuses; null where every text is a value. */
+const wrong: Record<string, string | null> = {
+  SLUICE_HOST: null,
+  SLUICE_DATA_DIR: null,
+  SLUICE_EMBEDDER: "magic",
+  SLUICE_EMBEDDER_URL: "not a url",
+  SLUICE_EMBEDDER_MODEL: null,
+  SLUICE_EMBEDDER_API_KEY: null,
+  SLUICE_EMBEDDER_QUERY_PREFIX: null,
+  SLUICE_EMBEDDER_PASSAGE_PREFIX: null,
+  SLUICE_LOG_LEVEL: "loud",
+  SLUICE_URL: "localhost",
+  SLUICE_API_KEY: null,
+};
+const refusing = settings
+  .map(({ key }) => ({ key, value: key in wrong ? wrong[key] : "-1.5" }))
+  .filter((entry): entry is { key: string; value: string } => entry.value != null);
+
+function problemOf(variables: Record<string, string>): string {
+  try {
+    parseConfig(variables);
+  } catch (error) {
+    if (error instanceof ConfigError) return error.message;
+    throw error;
+  }
+  return "accepted";
+}
+
+describe("the configuration", () => {
+  test("needs nothing", () => {
+    expect(parseConfig({})).toMatchObject({
+      host: "127.0.0.1",
+      port: 7300,
+      data_dir: resolve("data"),
+      max_attempts: 5,
+      lease_ms: 30_000,
+      retry: { base_ms: 1_000, cap_ms: 600_000 },
+      embedder: { kind: "hashing" },
+      client: { url: "http://127.0.0.1:7300", api_key: undefined },
+    });
+  });
+
+  test.each(refusing)("$key=$value is refused by its name, with what it is for", ({ key, value }) => {
+    const told = problemOf({ [key]: value });
+    const meaning = settings.find((setting) => setting.key === key)!.description;
+    expect(told).toContain(key);
+    expect(told).toContain(JSON.stringify(value));
+    expect(told).toContain(meaning);
+  });
+
+  test("several wrong keys are all told at once", () => {
+    const told = problemOf({ SLUICE_PORT: "x", SLUICE_WORKERS: "-1", SLUICE_PRT: "1" });
+    for (const key of ["SLUICE_PORT", "SLUICE_WORKERS", "SLUICE_PRT is not a setting"]) {
+      expect(told).toContain(key);
+    }
+  });
+
+  test("a key that is secret is not repeated", () => {
+    const told = problemOf({ SLUICE_EMBEDDER_API_KEY: "s3cret", SLUICE_API_KEY: "t0p", SLUICE_PORT: "x" });
+    expect(told).not.toMatch(/s3cret|t0p/);
+  });
+
+  test.each([
+    ["SLUICE_PORT", "65536"],
+    ["SLUICE_PORT", "80.5"],
+    ["SLUICE_LEASE_SECONDS", "1"],
+    ["SLUICE_CHUNK_TOKENS", "15"],
+    ["SLUICE_WORKER_CONCURRENCY", "0"],
+  ])("%s=%s is out of bounds", (key, value) => {
+    expect(problemOf({ [key]: value })).toContain(key);
+  });
+
+  test("overlap beyond half a chunk is refused", () => {
+    expect(problemOf({ SLUICE_CHUNK_TOKENS: "20", SLUICE_CHUNK_OVERLAP_TOKENS: "11" })).toContain(
+      "SLUICE_CHUNK_OVERLAP_TOKENS",
+    );
+    const { chunk } = parseConfig({ SLUICE_CHUNK_TOKENS: "20", SLUICE_CHUNK_OVERLAP_TOKENS: "10" });
+    expect(chunk).toEqual({ max_tokens: 20, overlap_tokens: 10 });
+  });
+
+  test("empty means not set, and other programs' variables are theirs", () => {
+    expect(parseConfig({ SLUICE_PORT: "", PORT: "nonsense", SLUICED: "x" }).port).toBe(7300);
+  });
+
+  test("can't be changed, at any depth", () => {
+    const config = parseConfig({ SLUICE_EMBEDDER: "openai" });
+    const check = (value: object): void => {
+      expect(Object.isFrozen(value)).toBe(true);
+      for (const item of Object.values(value)) if (typeof item === "object" && item !== null) check(item);
+    };
+    check(config);
+  });
+
+  test("units: seconds and megabytes outside, milliseconds inside", () => {
+    const config = parseConfig({
+      SLUICE_LEASE_SECONDS: "7",
+      SLUICE_SHUTDOWN_SECONDS: "3",
+      SLUICE_EXTRACT_TIMEOUT_SECONDS: "2",
+      SLUICE_EXTRACT_MEMORY_MB: "64",
+    });
+    expect(config).toMatchObject({
+      lease_ms: 7_000,
+      shutdown_ms: 3_000,
+      extract: { timeout_ms: 2_000, memory_mb: 64 },
+    });
+  });
+
+  test("the embedding service's settings arrive where the adapter looks for them", () => {
+    const { embedder } = parseConfig({
+      SLUICE_EMBEDDER: "openai",
+      SLUICE_EMBEDDER_URL: "http://localhost:11434/v1",
+      SLUICE_EMBEDDER_MODEL: "nomic",
+      SLUICE_EMBEDDER_DIMENSIONS: "768",
+      SLUICE_EMBEDDER_API_KEY: "k",
+      SLUICE_EMBEDDER_BATCH: "9",
+      SLUICE_EMBEDDER_TIMEOUT_SECONDS: "4",
+      SLUICE_EMBEDDER_QUERY_PREFIX: "q: ",
+      SLUICE_EMBEDDER_PASSAGE_PREFIX: "p: ",
+    });
+    expect(embedder).toEqual({
+      kind: "openai",
+      url: "http://localhost:11434/v1",
+      model: "nomic",
+      dimensions: 768,
+      api_key: "k",
+      batch_size: 9,
+      timeout_ms: 4_000,
+      query_prefix: "q: ",
+      passage_prefix: "p: ",
+    });
+  });
+
+  test.each([
+    [{ SLUICE_HOST: "0.0.0.0", SLUICE_PORT: "80" }, "http://127.0.0.1:80"],
+    [{ SLUICE_HOST: "::" }, "http://127.0.0.1:7300"],
+    [{ SLUICE_HOST: "::1" }, "http://[::1]:7300"],
+    [{ SLUICE_HOST: "example.org" }, "http://example.org:7300"],
+    [{ SLUICE_URL: "https://sluice.example/" }, "https://sluice.example"],
+  ])("%j: the command line talks to %s", (variables, url) => {
+    expect(parseConfig(variables).client.url).toBe(url);
+  });
+
+  test("what is given overrides the environment", () => {
+    process.env.SLUICE_PORT = "7301";
+    try {
+      expect(loadConfig().port).toBe(7301);
+      expect(loadConfig({ SLUICE_PORT: "7302" }).port).toBe(7302);
+    } finally {
+      delete process.env.SLUICE_PORT;
+    }
+  });
+});
+
+test("every setting is described, and its default is one that it accepts", () => {
+  expect(settings.length).toBeGreaterThan(20);
+  expect(new Set(settings.map(({ key }) => key)).size).toBe(settings.length);
+  for (const { key, description, default: preset } of settings) {
+    expect(key).toMatch(/^SLUICE_[A-Z_]+$/);
+    expect(description, key).toMatch(/\w+ \w+/);
+    if (preset !== "") expect(() => parseConfig({ [key]: preset })).not.toThrow();
+  }
+});
+
+test.each([
+  ["127.0.0.1", true],
+  ["127.9.9.9", true],
+  ["localhost", true],
+  ["::1", true],
+  ["0.0.0.0", false],
+  ["::", false],
+  ["192.168.0.1", false],
+  ["127.0.0.1.example.org", false],
+  ["localhost.example.org", false],
+])("only this machine reaches %s: %s", (host, only) => {
+  expect(isLoopback(host)).toBe(only);
+});

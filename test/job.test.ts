@@ -1,0 +1,63 @@
+import fc from "fast-check";
+import { expect, test } from "vitest";
+import { newError } from "../contracts/index.ts";
+import { afterFailure, defaultRetryPolicy, endedStates, jobStates } from "../src/job.ts";
+
+const policy = { base_ms: 1_000, cap_ms: 60_000 };
+const retryable = newError();
+
+test("what can't get better is dead at once", () => {
+  const error = newError({ code: "empty_document", retryable: false });
+  expect(afterFailure({ attempts: 1, max_attempts: 5 }, error, undefined, policy, () => 0)).toEqual({
+    state: "dead",
+  });
+});
+
+test("the last attempt is the last", () => {
+  const after = (attempts: number) =>
+    afterFailure({ attempts, max_attempts: 5 }, retryable, 10, policy, () => 0).state;
+  expect([1, 2, 3, 4, 5, 6].map(after)).toEqual([
+    "retrying",
+    "retrying",
+    "retrying",
+    "retrying",
+    "dead",
+    "dead",
+  ]);
+});
+
+test("the ceiling doubles with each attempt, up to the cap; jitter is full", () => {
+  const delay = (attempts: number, random: number) =>
+    afterFailure({ attempts, max_attempts: 100 }, retryable, undefined, policy, () => random);
+  const almost = 1 - 2 ** -53;
+  expect([1, 2, 3, 6, 7, 60, 99].map((attempts) => delay(attempts, almost))).toEqual(
+    [999, 1_999, 3_999, 31_999, 59_999, 59_999, 59_999].map((delay_ms) => ({ state: "retrying", delay_ms })),
+  );
+  expect(delay(7, 0)).toEqual({ state: "retrying", delay_ms: 0 });
+  expect(delay(2, 0.5)).toEqual({ state: "retrying", delay_ms: 1_000 });
+});
+
+test("any delay is at least what the service asked for, and otherwise below the ceiling", () => {
+  fc.assert(
+    fc.property(
+      fc.integer({ min: 1, max: 98 }),
+      fc.option(fc.integer({ min: 0, max: 1_000_000 }), { nil: undefined }),
+      fc.double({ min: 0, max: 1, maxExcluded: true, noNaN: true }),
+      (attempts, asked, random) => {
+        const next = afterFailure({ attempts, max_attempts: 99 }, retryable, asked, policy, () => random);
+        if (next.state !== "retrying") throw new Error("attempts are left");
+        expect(next.delay_ms).toBeGreaterThanOrEqual(asked ?? 0);
+        expect(next.delay_ms).toBeLessThanOrEqual(Math.max(policy.cap_ms, asked ?? 0));
+        expect(Number.isInteger(next.delay_ms)).toBe(true);
+      },
+    ),
+  );
+});
+
+test("the default waits a second at first and ten minutes at most", () => {
+  expect(defaultRetryPolicy).toEqual({ base_ms: 1_000, cap_ms: 600_000 });
+});
+
+test("three states are the end of a job", () => {
+  expect(jobStates.filter((state) => endedStates.has(state))).toEqual(["succeeded", "dead", "cancelled"]);
+});

@@ -1,0 +1,122 @@
+/** The cited passage, in its document. */
+import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
+import { getText, type SearchHit } from "./api.ts";
+import { HeadingPath, Marked } from "./search.tsx";
+import { wordBoundary } from "./words.ts";
+
+/** Characters shown on each side of the passage at first, and added with each wish for more. */
+const AROUND = 3_000;
+
+interface PassageProps {
+  hit: SearchHit;
+  query: string;
+  onClose: () => void;
+}
+
+export function Passage({ hit, query, onClose }: PassageProps) {
+  const dialog = useRef<HTMLDialogElement>(null);
+  const [text, setText] = useState<string | null>(null);
+  const [error, setError] = useState<string | null>(null);
+
+  useEffect(() => dialog.current?.showModal(), []);
+  useEffect(() => {
+    const abort = new AbortController();
+    getText(hit.document_id, abort.signal).then(setText, (problem: Error) => {
+      if (!abort.signal.aborted) setError(problem.message);
+    });
+    return () => abort.abort();
+  }, [hit]);
+
+  // The document may have been ingested anew since the search.
+  const moved = text !== null && text.slice(hit.char_start, hit.char_end) !== hit.text;
+  return (
+    <dialog ref={dialog} class="passage" aria-labelledby="passage-title" onClose={onClose} closedby="any">
+      <div class="sheet">
+        <header>
+          <div>
+            <h2 id="passage-title">{hit.filename}</h2>
+            <p class="hint">
+              <HeadingPath path={hit.heading_path} />
+              <span class="place">
+                {hit.page !== null && `page ${hit.page}, `}characters {hit.char_start.toLocaleString("en")} to{" "}
+                {hit.char_end.toLocaleString("en")}
+              </span>
+            </p>
+          </div>
+          <button type="button" onClick={() => dialog.current?.close()}>
+            Close
+          </button>
+        </header>
+        {error !== null && (
+          <p class="error" role="alert">
+            {error}
+          </p>
+        )}
+        {moved && (
+          <p class="warning">
+            The document has changed since the search. This is the passage as it was found.
+          </p>
+        )}
+        {moved || error !== null ? (
+          <div class="text">
+            <mark class="cited">
+              <Marked text={hit.text} query={query} />
+            </mark>
+          </div>
+        ) : text === null ? (
+          <p class="hint">Loading the text …</p>
+        ) : (
+          <Cited text={text} hit={hit} query={query} />
+        )}
+      </div>
+    </dialog>
+  );
+}
+
+function Cited({ text, hit, query }: { text: string; hit: SearchHit; query: string }) {
+  const [before, setBefore] = useState(AROUND);
+  const [after, setAfter] = useState(AROUND);
+  const area = useRef<HTMLDivElement>(null);
+  const mark = useRef<HTMLElement>(null);
+  useEffect(() => mark.current?.scrollIntoView({ block: "center" }), []);
+
+  const start =
+    hit.char_start <= before ? 0 : Math.min(wordBoundary(text, hit.char_start - before), hit.char_start);
+  const end = wordBoundary(text, hit.char_end + after);
+
+  // Text added above must not push away what is being read.
+  const heightBefore = useRef(0);
+  useLayoutEffect(() => {
+    const element = area.current!;
+    if (heightBefore.current > 0) element.scrollTop += element.scrollHeight - heightBefore.current;
+    heightBefore.current = 0;
+  }, [start]);
+
+  return (
+    // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls has to be reachable by keyboard
+    <section class="text" ref={area} tabIndex={0} aria-label="Text of the document">
+      {start > 0 && (
+        <button
+          type="button"
+          class="small"
+          onClick={() => {
+            heightBefore.current = area.current!.scrollHeight;
+            setBefore(before + 4 * AROUND);
+          }}
+        >
+          Show earlier text
+        </button>
+      )}
+      {text.slice(start, hit.char_start)}
+      <mark class="cited" ref={mark}>
+        <Marked text={text.slice(hit.char_start, hit.char_end)} query={query} />
+      </mark>
+      {text.slice(hit.char_end, end)}
+      {end < text.length && (
+        <button type="button" class="small" onClick={() => setAfter(after + 4 * AROUND)}>
+          Show later text
+        </button>
+      )}
+    </section>
+  );
+}

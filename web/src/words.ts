@@ -1,0 +1,91 @@
+/** Small texts: sizes, durations, kinds of file, and which words of a passage a query meant. Pure. */
+
+export function formatBytes(bytes: number): string {
+  if (bytes < 1_000) return `${bytes} B`;
+  const units = ["kB", "MB", "GB", "TB"];
+  let value = bytes / 1_000;
+  let unit = 0;
+  while (value >= 999.5 && unit < units.length - 1) {
+    value /= 1_000;
+    unit++;
+  }
+  return `${value < 9.95 ? value.toFixed(1) : Math.round(value)} ${units[unit]}`;
+}
+
+export function formatDuration(milliseconds: number): string {
+  if (milliseconds < 1) return "under 1 ms";
+  if (milliseconds < 1_000) return `${Math.round(milliseconds)} ms`;
+  if (milliseconds < 60_000) return `${(milliseconds / 1_000).toFixed(1)} s`;
+  const seconds = Math.round(milliseconds / 1_000);
+  return `${Math.floor(seconds / 60)} min ${seconds % 60} s`;
+}
+
+export function plural(count: number, word: string): string {
+  return `${count.toLocaleString("en")} ${word}${count === 1 ? "" : "s"}`;
+}
+
+/** A short name for a kind of file, such as PDF. */
+export function kindOf(media_type: string, filename: string): string {
+  const known: Record<string, string> = {
+    "application/pdf": "PDF",
+    "text/markdown": "MD",
+    "text/html": "HTML",
+    "text/plain": "TXT",
+    "application/vnd.openxmlformats-officedocument.wordprocessingml.document": "DOCX",
+  };
+  const extension = /\.([A-Za-z0-9]{1,4})$/.exec(filename)?.[1]?.toUpperCase();
+  return known[media_type] ?? extension ?? "FILE";
+}
+
+/** A piece of text, and whether the query asked for it. */
+export interface Piece {
+  text: string;
+  marked: boolean;
+}
+
+const WORD = /[\p{L}\p{N}]+/gu;
+
+/** Case and accents make no difference to the keyword index, so they make none here. */
+function fold(word: string): string {
+  return word.normalize("NFD").replace(/\p{M}/gu, "").toLowerCase();
+}
+
+/** Splits a text so that the words of the query, and longer words that begin with them, can be marked. */
+export function markWords(text: string, query: string): Piece[] {
+  const wanted = new Set(Array.from(query.matchAll(WORD), ([word]) => fold(word)));
+  const stems = [...wanted].filter((word) => word.length >= 4);
+  const pieces: Piece[] = [];
+  let end = 0;
+  for (const match of text.matchAll(WORD)) {
+    const word = fold(match[0]);
+    if (!wanted.has(word) && !stems.some((stem) => word.startsWith(stem))) continue;
+    if (match.index > end) pieces.push({ text: text.slice(end, match.index), marked: false });
+    end = match.index + match[0].length;
+    pieces.push({ text: match[0], marked: true });
+  }
+  if (end < text.length) pieces.push({ text: text.slice(end), marked: false });
+  return pieces;
+}
+
+/** At most about `length` characters of a text, from a little before the first word of the query on. */
+export function excerptOf(text: string, query: string, length: number): string {
+  if (text.length <= length) return text;
+  let first = 0;
+  for (const piece of markWords(text, query)) {
+    if (piece.marked) break;
+    first += piece.text.length;
+  }
+  if (first >= text.length) first = 0;
+  const start =
+    first < length / 2 ? 0 : wordBoundary(text, Math.min(first - length / 4, text.length - length));
+  const end = wordBoundary(text, start + length);
+  return `${start > 0 ? "… " : ""}${text.slice(start, end).trim()}${end < text.length ? " …" : ""}`;
+}
+
+/** The first place at or after `position` where a word ends, so that no cut goes through one. */
+export function wordBoundary(text: string, position: number): number {
+  const at = Math.max(0, Math.floor(position));
+  if (at === 0 || at >= text.length) return Math.min(at, text.length);
+  const space = text.slice(at, at + 60).search(/\s/);
+  return space === -1 ? at : at + space;
+}
