@@ -3,8 +3,8 @@
  * the article's handler does, and what any pipeline is measured against.
  */
 import { open } from "node:fs/promises";
-import { createHashingEmbedder } from "../src/adapters/hashing/embedder.ts";
 import { createInProcessExtractor } from "../src/adapters/extract/in-process.ts";
+import { createHashingEmbedder } from "../src/adapters/hashing/embedder.ts";
 import { createSystem } from "../src/adapters/node/system.ts";
 import { openSqliteStorage } from "../src/adapters/sqlite/storage.ts";
 import type { DocumentRecord } from "../src/document.ts";

@@ -40,10 +40,7 @@ export function post(agent: Agent, url: string, headers: OutgoingHttpHeaders, bo
 }
 
 /** Follows the events of a server over SSE; resolves when the stream is open. */
-export function followSse(
-  url: string,
-  onEvent: (event: SluiceEvent) => void,
-): Promise<{ close(): void }> {
+export function followSse(url: string, onEvent: (event: SluiceEvent) => void): Promise<{ close(): void }> {
   return new Promise((resolve, reject) => {
     const call = get(`${url}/v1/events/stream`, { headers: { accept: "text/event-stream" } }, (response) => {
       if (response.statusCode !== 200) return reject(new Error(`the stream answered ${response.statusCode}`));

@@ -20,13 +20,13 @@ export interface Machine {
 
 /** From statfs(2); the file systems that data folders usually lie on. */
 const filesystems: Readonly<Record<number, string>> = {
-  0xef53: "ext4",
-  0x58465342: "xfs",
-  0x9123683e: "btrfs",
-  0x01021994: "tmpfs (nothing reaches a disk)",
-  0x794c7630: "overlayfs",
-  0x2fc12fc1: "zfs",
-  0x6969: "nfs",
+  61267: "ext4",
+  1481003842: "xfs",
+  2435016766: "btrfs",
+  16914836: "tmpfs (nothing reaches a disk)",
+  2035054128: "overlayfs",
+  801189825: "zfs",
+  26985: "nfs",
 };
 
 export function describeMachine(folder: string): Machine {

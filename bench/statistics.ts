@@ -5,8 +5,12 @@ export function quantile(values: readonly number[], share: number): number {
   return sorted[Math.min(sorted.length - 1, Math.max(0, Math.ceil(share * sorted.length) - 1))] as number;
 }
 
+/** The middle one, or halfway between the middle two. */
 export function median(values: readonly number[]): number {
-  return quantile(values, 0.5);
+  const sorted = Float64Array.from(values).sort();
+  const below = sorted[Math.floor((sorted.length - 1) / 2)] ?? Number.NaN;
+  const above = sorted[Math.ceil((sorted.length - 1) / 2)] ?? Number.NaN;
+  return (below + above) / 2;
 }
 
 export function sum(values: readonly number[]): number {

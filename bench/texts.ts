@@ -35,7 +35,11 @@ export function createTexts(seed: number): Texts {
     return sentences.join(" ");
   }
 
-  function build(size: number, title: (text: string, level: number) => string, body: (text: string) => string) {
+  function build(
+    size: number,
+    title: (text: string, level: number) => string,
+    body: (text: string) => string,
+  ) {
     const parts = [title(sentence(), 1)];
     for (let length = 0, place = 0; length < size; place++) {
       if (place % 5 === 0) parts.push(title(sentence().slice(0, 60), 2));
@@ -48,10 +52,24 @@ export function createTexts(seed: number): Texts {
 
   return {
     paragraph,
-    plain: (size) => build(size, (text) => text, (text) => text).join("\n\n"),
-    markdown: (size) => build(size, (text, level) => `${"#".repeat(level)} ${text}`, (text) => text).join("\n\n"),
+    plain: (size) =>
+      build(
+        size,
+        (text) => text,
+        (text) => text,
+      ).join("\n\n"),
+    markdown: (size) =>
+      build(
+        size,
+        (text, level) => `${"#".repeat(level)} ${text}`,
+        (text) => text,
+      ).join("\n\n"),
     html(size) {
-      const parts = build(size, (text, level) => `<h${level}>${text}</h${level}>`, (text) => `<p>${text}</p>`);
+      const parts = build(
+        size,
+        (text, level) => `<h${level}>${text}</h${level}>`,
+        (text) => `<p>${text}</p>`,
+      );
       return `<!doctype html><html><head><title>Made up</title></head><body>\n${parts.join("\n")}\n</body></html>\n`;
     },
   };

@@ -25,7 +25,10 @@ const watching = (async () => {
 
 // Resolves once the document is on disk and queued: milliseconds, whatever its size costs later.
 const started = performance.now();
-const { document_id, status } = await sluice.upload(file, { collection: "examples", metadata: { lang: "en" } });
+const { document_id, status } = await sluice.upload(file, {
+  collection: "examples",
+  metadata: { lang: "en" },
+});
 console.log(`${document_id} is ${status} after ${(performance.now() - started).toFixed(0)} ms`);
 
 const document = await sluice.waitUntilSearchable(document_id);
@@ -33,7 +36,9 @@ console.log(`${document.filename}: ${document.chunks_created} chunks`);
 
 const { hits } = await sluice.search({ query: "upload a file", top_k: 3 });
 for (const hit of hits) {
-  console.log(`\n${hit.score.toFixed(4)}  ${hit.filename}  ${hit.heading_path.join(" › ")}  [${hit.char_start}–${hit.char_end}]`);
+  console.log(
+    `\n${hit.score.toFixed(4)}  ${hit.filename}  ${hit.heading_path.join(" › ")}  [${hit.char_start}–${hit.char_end}]`,
+  );
   console.log(hit.text.slice(0, 160).replaceAll(/\s+/g, " "));
 }
 

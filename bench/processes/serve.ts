@@ -19,7 +19,10 @@ export function serve(methods: Methods): void {
     run(...args).then(
       (result) => process.send?.({ id, result }),
       (error: unknown) => {
-        process.send?.({ id, error: error instanceof Error ? (error.stack ?? error.message) : String(error) });
+        process.send?.({
+          id,
+          error: error instanceof Error ? (error.stack ?? error.message) : String(error),
+        });
       },
     );
   });

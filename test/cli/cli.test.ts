@@ -1,8 +1,6 @@
 /** The command line as processes, against a real server. */
 import { createHash } from "node:crypto";
-import { mkdirSync, mkdtempSync, rmSync, truncateSync, writeFileSync } from "node:fs";
-import { createServer, type IncomingMessage, request, type Server } from "node:http";
-import type { AddressInfo } from "node:net";
+import { existsSync, mkdirSync, mkdtempSync, rmSync, truncateSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
@@ -14,6 +12,7 @@ import type { Job } from "../../src/job.ts";
 import type { SearchAnswer } from "../../src/search/search.ts";
 import { createClient } from "../e2e/client.ts";
 import { cleanEnv, freePort, type Running, startSluice } from "../e2e/processes.ts";
+import { forward } from "./proxy.ts";
 import { type CommandResult, run } from "./run.ts";
 
 let folder: string;
@@ -196,70 +195,74 @@ describe("search", () => {
   test("shows hits with their place, and the API's answer with --json", async () => {
     const path = write("guide.md", "# Locks\n\n## Keepers\n\nThe keeper opens the lock at dawn.");
     await sluice("ingest", path, "-c", "guides", "-m", '{"year": 2020}');
-    const text = await sluice("search", "when does the KEEPER open", "-c", "guides");
-    expect(text.stderr).toBe("");
+    const [text, found, none, wrong] = await Promise.all([
+      sluice("search", "when does the KEEPER open", "-c", "guides"),
+      sluice("search", "keeper", "-f", '{"year":{"gte":2020}}', "--mode", "keyword", "-k", "1", "--json"),
+      sluice("search", "keeper", "--filter", '{"year":{"lt":2020}}'),
+      sluice("search", "keeper", "--filter", "[]"),
+    ]);
+    expect(text).toMatchObject({ code: 0, stderr: "" });
     expect(text.stdout).toMatch(
       /^ 1\. guide\.md {2}Locks › Keepers {2}0\.\d+\n {4}.*The keeper opens the lock at dawn\.\n/,
     );
-    expect(text.code).toBe(0);
-
-    const found = await sluice(
-      "search",
-      "keeper",
-      "--filter",
-      '{"year":{"gte":2020}}',
-      "--mode",
-      "keyword",
-      "-k",
-      "1",
-      "--json",
-    );
-    const [answer] = found.json<SearchAnswer>();
-    expect(answer).toMatchObject({
-      mode: "keyword",
-      hits: [{ filename: "guide.md", metadata: { year: 2020 } }],
-    });
-
-    const none = await sluice("search", "keeper", "-f", '{"year":{"lt":2020}}');
+    const answer = { mode: "keyword", hits: [{ filename: "guide.md", metadata: { year: 2020 } }] };
+    expect(found.json<SearchAnswer>()).toMatchObject([answer]);
     expect(none).toMatchObject({ code: 0, stdout: "", stderr: "Nothing found.\n" });
-    expect(await sluice("search", "keeper", "--filter", "[]")).toMatchObject({ code: 2 });
+    expect(wrong).toMatchObject({ code: 2, stdout: "" });
   });
 });
 
 describe("jobs", () => {
-  test("list, show, retry and cancel", async () => {
+  test("list, show and retry", async () => {
     const failed = await sluice("ingest", write("blank.txt", " \n "), "-c", "blank", "--json");
     const job_id = failed.json<FileResult>()[0]?.job_id as string;
     expect(failed.code).toBe(1);
 
-    const dead = (await sluice("--json", "jobs", "list", "--state", "dead")).json<Job>();
-    expect(dead.map((job) => job.job_id)).toContain(job_id);
-    expect(dead.every(({ state }) => state === "dead")).toBe(true);
-    expect((await sluice("jobs", "list", "--json", "--limit", "2")).json<Job>()).toHaveLength(2);
-    const table = (await sluice("jobs", "list", "-s", "dead")).stdout.split("\n");
-    expect(table[0]).toMatch(/^JOB +STATE +TYPE +ATTEMPTS +CHANGED +DOCUMENT +ERROR$/);
-    expect(table.some((line) => line.startsWith(job_id) && line.includes("empty_document"))).toBe(true);
-
-    const shown = await sluice("jobs", "show", job_id);
+    const [dead, two, table, shown, unknown, asJson] = await Promise.all([
+      sluice("--json", "jobs", "list", "--state", "dead"),
+      sluice("jobs", "list", "--json", "--limit", "2"),
+      sluice("jobs", "list", "-s", "dead"),
+      sluice("jobs", "show", job_id),
+      sluice("jobs", "show", "job_unknown"),
+      sluice("jobs", "--json", "show", "job_unknown"),
+    ]);
+    expect(dead.json<Job>().map((job) => job.job_id)).toContain(job_id);
+    expect(dead.json<Job>().every(({ state }) => state === "dead")).toBe(true);
+    expect(two.json<Job>()).toHaveLength(2);
+    const lines = table.stdout.split("\n");
+    expect(lines[0]).toMatch(/^JOB +STATE +TYPE +ATTEMPTS +CHANGED +DOCUMENT +ERROR$/);
+    expect(lines.some((line) => line.startsWith(job_id) && line.includes("empty_document"))).toBe(true);
     expect(shown.stdout).toContain(`sluice jobs retry ${job_id}`);
+    expect(unknown).toMatchObject({ code: 1, stdout: "" });
+    expect(unknown.stderr).toMatch(/^sluice: There is no job job_unknown\. .+ \(not_found\)\n$/);
+    expect(JSON.parse(asJson.stderr)).toMatchObject({ error: { code: "not_found", retryable: false } });
 
     const retried = await sluice("jobs", "retry", job_id, "--json");
     expect(retried.json<Job>()).toMatchObject([{ job_id, state: "queued" }]);
     expect(retried.code).toBe(0);
-
-    const refused = await sluice("jobs", "cancel", "job_unknown");
-    expect(refused).toMatchObject({ code: 1, stdout: "" });
-    expect(refused.stderr).toMatch(/^sluice: There is no job job_unknown\. .+ \(not_found\)\n$/);
-    const asJson = await sluice("jobs", "show", "job_unknown", "--json");
-    expect(JSON.parse(asJson.stderr)).toMatchObject({ error: { code: "not_found", retryable: false } });
   });
 
-  test("cancel takes a waiting job out", async () => {
-    const upload = await sluice("ingest", write("soon.txt", "Soon."), "-c", "soon", "--json");
-    const { job_id } = upload.json<FileResult>()[0] as FileResult;
-    const ended = await sluice("jobs", "cancel", job_id as string);
-    expect(ended.stderr).toMatch(/it is succeeded\..*\(already_ended\)/);
-    expect(ended.code).toBe(1);
+  test("cancel takes a job out, and whoever follows it is told", async () => {
+    // Without workers, so that the job waits.
+    const idle = await startSluice({ command: "api" });
+    try {
+      const ingesting = run(idle.env, ["ingest", write("soon.txt", "Soon."), "--json"]);
+      let job_id = "";
+      for await (const { event_type, data } of createClient(idle.url).events("after=0")) {
+        expect(event_type).toBe("rag.document.uploaded");
+        job_id = data.job_id;
+        break;
+      }
+      const cancelled = await run(idle.env, ["jobs", "cancel", job_id]);
+      expect(cancelled).toMatchObject({ code: 0, stdout: `${job_id} is cancelled.\n`, stderr: "" });
+      const { code, json } = await ingesting;
+      expect(json<FileResult>()).toMatchObject([
+        { job_id, status: "cancelled", error: { code: "cancelled" } },
+      ]);
+      expect(code).toBe(1);
+    } finally {
+      await idle.stop();
+    }
   });
 });
 
@@ -272,19 +275,28 @@ describe("without a server", () => {
   });
 
   test("commands say how to start one", async () => {
-    for (const args of [
+    const calls = [
       ["ingest", folder],
       ["search", "x"],
       ["jobs", "list"],
-    ]) {
-      const { code, stdout, stderr } = await run(env, args);
+    ];
+    for (const { code, stdout, stderr } of await Promise.all(calls.map((args) => run(env, args)))) {
       expect({ code, stdout }).toEqual({ code: 1, stdout: "" });
       expect(stderr).toMatch(/^sluice: No Sluice server answers at .+ECONNREFUSED.+`npm start`.+\n$/);
     }
   });
 
   test("doctor warns, makes nothing, and fails where a start would", async () => {
-    const healthy = await run(env, ["doctor", "--json"]);
+    const damaged = join(folder, "damaged");
+    mkdirSync(damaged);
+    writeFileSync(join(damaged, "sluice.db"), "not a database ".repeat(1_000));
+    const [healthy, wrong, broken, unknown, settings] = await Promise.all([
+      run(env, ["doctor", "--json"]),
+      run({ ...env, SLUICE_DATA_DIR: write("file", "") }, ["doctor"]),
+      run({ ...env, SLUICE_DATA_DIR: damaged }, ["doctor"]),
+      run({ ...env, SLUICE_WORKER: "3" }, ["doctor"]),
+      run(env, ["doctor", "--settings"]),
+    ]);
     const checks = healthy.json<Check>();
     const byName = Object.fromEntries(checks.map(({ check, status }) => [check, status]));
     expect(byName).toMatchObject({
@@ -297,25 +309,18 @@ describe("without a server", () => {
     });
     expect(checks.filter(({ status, fix }) => status !== "ok" && !fix)).toEqual([]);
     expect(healthy.code).toBe(0);
+    expect(existsSync(data_dir)).toBe(false);
 
-    const wrong = await run({ ...env, SLUICE_DATA_DIR: write("file", "") }, ["doctor"]);
     expect(wrong.stdout).toMatch(/^fail {2}data folder .+is not a folder\n +.+SLUICE_DATA_DIR/m);
-    expect(wrong.stdout).toMatch(/^ok .+extractor/m);
+    expect(wrong.stdout).toMatch(/^ok .+reads a sample/m);
     expect(wrong.code).toBe(1);
 
-    const damaged = join(folder, "damaged");
-    mkdirSync(damaged);
-    writeFileSync(join(damaged, "sluice.db"), "not a database ".repeat(1_000));
-    const broken = await run({ ...env, SLUICE_DATA_DIR: damaged }, ["doctor"]);
     expect(broken.stdout).toMatch(/^fail {2}database/m);
-    expect(broken.stdout).toMatch(/^ok .+extractor/m);
+    expect(broken.stdout).toMatch(/^ok .+reads a sample/m);
     expect(broken.code).toBe(1);
 
-    const unknown = await run({ ...env, SLUICE_WORKER: "3" }, ["doctor"]);
     expect(unknown).toMatchObject({ code: 1, stdout: "" });
     expect(unknown.stderr).toContain("SLUICE_WORKER is not a setting of Sluice");
-
-    const settings = await run(env, ["doctor", "--settings"]);
     expect(settings.stdout).toMatch(/^SLUICE_PORT +7300 +port/m);
   });
 
@@ -335,10 +340,13 @@ describe("without a server", () => {
     });
     expect(JSON.stringify(row)).not.toContain(key);
 
-    const doctor = await run({ ...env, SLUICE_HOST: "0.0.0.0" }, ["doctor"]);
+    const [doctor, listed, refused] = await Promise.all([
+      run({ ...env, SLUICE_HOST: "0.0.0.0" }, ["doctor"]),
+      run(env, ["keys", "list", "--json"]),
+      run(env, ["keys", "create", "--tenant", "../up"]),
+    ]);
     expect(doctor.stdout).toMatch(/^warn {2}keys .+1 key, but SLUICE_API_KEY is not set$/m);
-
-    const listed = await run(env, ["keys", "list", "--json"]);
+    expect(refused.code).toBe(2);
     const [entry] = listed.json<{ key_id: string; hash?: string }>();
     expect(entry).toEqual({
       key_id: expect.stringMatching(/^key_/),
@@ -347,12 +355,13 @@ describe("without a server", () => {
       created_at: expect.any(String),
     });
     expect((await run(env, ["keys", "revoke", entry?.key_id as string])).code).toBe(0);
-    expect((await run(env, ["keys", "revoke", entry?.key_id as string])).stderr).toMatch(/not_found/);
-
-    const open = await run({ ...env, SLUICE_HOST: "0.0.0.0" }, ["doctor"]);
+    const [again, open] = await Promise.all([
+      run(env, ["keys", "revoke", entry?.key_id as string]),
+      run({ ...env, SLUICE_HOST: "0.0.0.0" }, ["doctor"]),
+    ]);
+    expect(again.stderr).toMatch(/not_found/);
     expect(open.stdout).toMatch(/^fail {2}keys/m);
     expect(open.code).toBe(1);
-    expect((await run(env, ["keys", "create", "--tenant", "../up"])).code).toBe(2);
   });
 });
 
@@ -378,45 +387,3 @@ test("with a running server: doctor is content, and a key made beside it opens t
   expect(own.json<FileResult>()).toMatchObject([{ status: "completed" }]);
   expect((await run(withKey, ["keys", "revoke", made?.key_id as string])).code).toBe(0);
 });
-
-type Treatment = "pass" | "lose the answer" | "busy";
-
-/** A proxy that treats requests as told. @param treat gets the number of this method's request, from 1 */
-async function forward(
-  target: string,
-  treat: (incoming: IncomingMessage, count: number) => Treatment,
-): Promise<{ url: string; close: () => Promise<void> }> {
-  const counts = new Map<string, number>();
-  const proxy: Server = createServer((incoming, outgoing) => {
-    const method = incoming.method ?? "";
-    const count = (counts.get(method) ?? 0) + 1;
-    counts.set(method, count);
-    const treatment = treat(incoming, count);
-    if (treatment === "busy") {
-      incoming.resume();
-      outgoing.writeHead(429, { "retry-after": "1", "content-type": "text/plain" }).end("later");
-      return;
-    }
-    const { host: _host, ...headers } = incoming.headers;
-    const onward = request(`${target}${incoming.url}`, { method, headers }, (answer) => {
-      if (treatment === "lose the answer") {
-        answer.resume().once("end", () => incoming.socket.destroy());
-        return;
-      }
-      outgoing.writeHead(answer.statusCode ?? 500, answer.headers);
-      answer.pipe(outgoing);
-    });
-    onward.on("error", () => outgoing.destroy());
-    outgoing.on("close", () => onward.destroy());
-    incoming.pipe(onward);
-  });
-  await new Promise<void>((resolve) => proxy.listen(0, "127.0.0.1", resolve));
-  return {
-    url: `http://127.0.0.1:${(proxy.address() as AddressInfo).port}`,
-    close: () =>
-      new Promise((resolve) => {
-        proxy.close(() => resolve());
-        proxy.closeAllConnections();
-      }),
-  };
-}

@@ -1,6 +1,5 @@
 /** The server's API as this page uses it. Every failure becomes an ApiError with words to show. */
 import type { Document } from "../../src/document.ts";
-import { type ErrorCode, errorTable } from "../../src/errors.ts";
 import type { Accepted } from "../../src/intake/upload.ts";
 import type { SearchHit, SearchMode } from "../../src/search/search.ts";
 
@@ -43,21 +42,9 @@ export function onKeyNeeded(ask: () => void): void {
   askForKey = ask;
 }
 
-/** What to tell of an error: the server's own sentence, and what its code's row in the error table advises. */
-export function explain(message: string, code: string | undefined): string {
-  const known =
-    code !== undefined && Object.hasOwn(errorTable, code) ? errorTable[code as ErrorCode] : undefined;
-  if (!known || code === "internal") return message;
-  // Some messages advise already; the table's words would only repeat them.
-  const adviceInMessage = /\b(convert|send|upload|wait|split|remove|use|check) /i.test(
-    message.split(". ").at(-1) ?? "",
-  );
-  return adviceInMessage ? message : `${message} ${known.fix}`;
-}
-
 function problemOf(status: number, text: string, retryAfter: string | null): ApiError {
   if (status === 401) askForKey();
-  let problem: { title?: string; detail?: string; code?: string; retryable?: boolean } = {};
+  let problem: { title?: string; detail?: string; retryable?: boolean } = {};
   try {
     problem = JSON.parse(text);
   } catch {
@@ -66,7 +53,7 @@ function problemOf(status: number, text: string, retryAfter: string | null): Api
   const said = problem.detail ?? problem.title ?? `The server answered ${status}.`;
   const seconds = Number(retryAfter);
   return new ApiError(
-    explain(said, problem.code),
+    said,
     status,
     problem.retryable ?? status >= 500,
     retryAfter !== null && Number.isFinite(seconds) ? Math.min(seconds * 1_000, MAX_PAUSE_MS) : undefined,

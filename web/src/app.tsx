@@ -1,6 +1,6 @@
 /** The page: what it knows, the live stream that keeps it true, and where everything stands. */
 import { useCallback, useEffect, useMemo, useReducer, useRef, useState } from "preact/hooks";
-import { getDocument, listDocuments, onKeyNeeded, type SearchHit } from "./api.ts";
+import { ApiError, getDocument, listDocuments, onKeyNeeded, type SearchHit } from "./api.ts";
 import { Documents } from "./documents.tsx";
 import { KeyDialog } from "./key-dialog.tsx";
 import { Passage } from "./passage.tsx";
@@ -46,7 +46,8 @@ function Session() {
       setListError(null);
     } catch (error) {
       dispatch({ type: "list_failed" });
-      setListError((error as Error).message);
+      // Without a key, the dialog that asks for it says all.
+      if (!(error instanceof ApiError && error.status === 401)) setListError((error as Error).message);
     }
   }, []);
 

@@ -1,6 +1,6 @@
 /** The list: files on their way in, then documents, each with where it stands and what can be done about it. */
 import { useMemo, useRef, useState } from "preact/hooks";
-import { cancelJob, deleteDocument, explain, reingestDocument, retryJob } from "./api.ts";
+import { cancelJob, deleteDocument, reingestDocument, retryJob } from "./api.ts";
 import { StageBar, stageWords } from "./stage-bar.tsx";
 import {
   type Action,
@@ -151,9 +151,7 @@ function DocumentRow({ row, answer, onGone }: DocumentRowProps) {
         <Pill kind={status} text={statusWords(row)} />
       </div>
       <StageBar row={row} />
-      {error !== null && (
-        <p class={status === "failed" ? "error" : "warning"}>{explain(error.message, error.code)}</p>
-      )}
+      {error !== null && <p class={status === "failed" ? "error" : "warning"}>{error.message}</p>}
       {refusal !== null && (
         <p class="error" role="alert">
           {refusal}

@@ -32,7 +32,10 @@ export function StageBar({ row }: { row: Row }) {
         aria-valuetext={running === null ? status : `${stageWords[running]}, ${percent} %`}
       >
         {fills.map((fill, index) => (
-          <span key={stageOrder[index]} class={`chamber ${fill === "unknown" ? "unknown" : ""}`}>
+          <span
+            key={stageOrder[index]}
+            class={`chamber ${fill === "unknown" ? "unknown" : stageOrder[index] === running ? "now" : ""}`}
+          >
             <span style={{ width: fill === "unknown" ? "100%" : `${fill * 100}%` }} />
           </span>
         ))}

@@ -19,7 +19,7 @@ export function DropZone({ uploader, welcome }: { uploader: Uploader; welcome: b
           </p>
         </>
       ) : (
-        <h2 id="drop-title">Drop files anywhere here</h2>
+        <h2 id="drop-title">Drop files anywhere</h2>
       )}
       <div class="actions">
         <button class="primary" type="button" onClick={() => input.current?.click()}>
@@ -31,7 +31,7 @@ export function DropZone({ uploader, welcome }: { uploader: Uploader; welcome: b
           </button>
         )}
       </div>
-      <p class="hint">Plain text, Markdown, HTML, PDF or DOCX. Pasting works too.</p>
+      <p class="hint">Text, Markdown, HTML, PDF, DOCX. Or paste.</p>
       <input
         ref={input}
         type="file"

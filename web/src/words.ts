@@ -50,7 +50,12 @@ function fold(word: string): string {
   return word.normalize("NFD").replace(/\p{M}/gu, "").toLowerCase();
 }
 
-/** Splits a text so that the words of the query, and longer words that begin with them, can be marked. */
+/** Whether a word is the stem with an ending: locks for lock, but not lockers. */
+function isForm(word: string, stem: string): boolean {
+  return word.startsWith(stem) && word.length <= stem.length + 2;
+}
+
+/** Splits a text so that the words of the query, and forms of them, can be marked. */
 export function markWords(text: string, query: string): Piece[] {
   const wanted = new Set(Array.from(query.matchAll(WORD), ([word]) => fold(word)));
   const stems = [...wanted].filter((word) => word.length >= 4);
@@ -58,7 +63,7 @@ export function markWords(text: string, query: string): Piece[] {
   let end = 0;
   for (const match of text.matchAll(WORD)) {
     const word = fold(match[0]);
-    if (!wanted.has(word) && !stems.some((stem) => word.startsWith(stem))) continue;
+    if (!wanted.has(word) && !stems.some((stem) => isForm(word, stem))) continue;
     if (match.index > end) pieces.push({ text: text.slice(end, match.index), marked: false });
     end = match.index + match[0].length;
     pieces.push({ text: match[0], marked: true });
