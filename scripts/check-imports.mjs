@@ -19,7 +19,9 @@ const allowed = {
   config: ["core"],
   compose: ["core", "ports", "progress", "search", "pipeline", "worker", "intake", "adapters", "config"],
   server: ["core", "ports", "progress", "search", "intake", "config"],
+  sluice: ["core", "ports", "progress", "search", "intake", "compose", "config"],
   index: [
+    "sluice",
     "core",
     "ports",
     "progress",

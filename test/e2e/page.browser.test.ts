@@ -19,14 +19,22 @@ const flags = [
   "--disable-sync",
 ];
 
-const lock = `# How a lock works
-
-The lock keeper opens the paddles and water fills the chamber.
-
-## Saving water
-
-Side ponds keep half of the water of every passage for the next one.
-`;
+/** The cited passage is far from both ends, so that it has to be scrolled to. */
+const lock = [
+  "# How a lock works",
+  ...Array.from(
+    { length: 120 },
+    (_, n) => `On day ${n} the gates were painted, oiled and inspected from end to end.`,
+  ),
+  "The lock keeper opens the paddles and the chamber fills.",
+  "## Saving water",
+  "Side ponds keep half of the water of every passage for the next one.",
+  "## Winter",
+  ...Array.from(
+    { length: 120 },
+    (_, n) => `In week ${n} of the frost nothing moved, and the keeper mended his ropes.`,
+  ),
+].join("\n\n");
 
 let browser: Browser;
 let sluice: Running;
@@ -135,7 +143,7 @@ describe("the page", () => {
     await page.getByRole("button", { name: "Search" }).click();
     const hit = page.locator(".hit").filter({ hasText: "Side ponds keep half" }).first();
     await hit.waitFor();
-    expect(await hit.locator("mark").allInnerTexts()).toContain("ponds");
+    expect(await hit.locator("mark").allTextContents()).toContain("ponds");
     expect(await hit.textContent()).toContain("How a lock works › Saving water");
     await expectAccessible(page);
 
@@ -146,8 +154,11 @@ describe("the page", () => {
     // Marked is the passage alone; its surroundings are there too.
     expect(await cited.textContent()).not.toContain("The lock keeper opens");
     expect(await page.getByRole("dialog").textContent()).toContain("The lock keeper opens");
-    expect(await cited.evaluate(inView)).toBe(true);
+    await expect.poll(() => page.evaluate(citedInView)).toBe(true);
     await expectAccessible(page);
+    await page.getByRole("button", { name: "Show earlier text" }).click();
+    await page.getByRole("dialog").getByText("On day 0 the gates").waitFor();
+    expect(await page.evaluate(citedInView)).toBe(true);
     await page.keyboard.press("Escape");
     await page.getByRole("dialog").waitFor({ state: "detached" });
 
@@ -236,7 +247,7 @@ describe("the page", () => {
     const guarded = await startSluice();
     endings.push(() => guarded.stop());
     const main = join(root, "src/cli/main.ts");
-    const made = execFileSync(process.execPath, [main, "--json", "keys", "create", "reader"], {
+    const made = execFileSync(process.execPath, [main, "--json", "keys", "create", "--tenant", "reader"], {
       env: cleanEnv({ SLUICE_DATA_DIR: guarded.data_dir }),
       encoding: "utf8",
     });
@@ -283,10 +294,10 @@ describe("the page", () => {
 
 // Run in the browser: the tests themselves are checked without its types.
 
-const inView = `(mark) => {
-  const { top, bottom } = mark.getBoundingClientRect();
+const citedInView = `(() => {
+  const { top, bottom } = document.querySelector("mark.cited").getBoundingClientRect();
   return top >= 0 && bottom <= innerHeight;
-}`;
+})()`;
 
 const recordProgress = `{
   window.progressSeen = [];
