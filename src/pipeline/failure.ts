@@ -33,6 +33,22 @@ export async function settleFailure(
 ): Promise<Outcome> {
   for (let round = 1; ; round++) {
     try {
+      return await trySettle(dependencies, claimed, thrown, options);
+    } catch (error) {
+      // A progress write of this same attempt was still under way and came first: decide on what it left.
+      if (!(error instanceof ConflictError) || error.reason !== "revision" || round === 5) throw error;
+    }
+  }
+}
+
+async function trySettle(
+  dependencies: FailureDependencies,
+  claimed: ClaimedJob,
+  thrown: unknown,
+  options: { counts?: boolean } = {},
+): Promise<Outcome> {
+  for (let round = 1; ; round++) {
+    try {
       return await settleOnce(dependencies, claimed, thrown, options);
     } catch (error) {
       const raced = error instanceof ConflictError && error.reason === "revision";

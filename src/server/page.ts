@@ -11,7 +11,7 @@ const securityHeaders = {
 };
 
 const NOT_BUILT =
-  "The page has not been built: run `npm run build:page`. The API is described at /openapi.json.\n";
+  "The page has not been built: run `npm run build`. The API is described at /openapi.json.\n";
 
 export async function registerPage(app: App, page_dir: string | undefined): Promise<void> {
   if (page_dir === undefined) {
