@@ -168,9 +168,10 @@ function retryAfterSeconds(error: SluiceError, status: number): number | undefin
  */
 function linger(request: FastifyRequest): void {
   const { raw } = request;
-  if (raw.readableEnded || raw.destroyed) return;
+  if (raw.destroyed) return;
   raw.unpipe();
   raw.resume();
+  if (raw.complete) return;
   const timer = setTimeout(() => raw.socket.destroy(), LINGER_MS);
   timer.unref();
   raw.once("close", () => {

@@ -1,5 +1,7 @@
 /** A thread of the extraction child that ends the process when its parent has gone. Started by child.ts. */
 
+import { parentPort } from "node:worker_threads";
+
 const CHECK_EVERY_MS = 1_000;
 const parent = process.ppid;
 
@@ -7,3 +9,5 @@ const parent = process.ppid;
 setInterval(() => {
   if (process.ppid !== parent) process.kill(process.pid, "SIGKILL");
 }, CHECK_EVERY_MS);
+
+parentPort?.postMessage("watching");
