@@ -135,7 +135,7 @@ describe("the page", () => {
     await drop(page, "lock.md", lock);
     const row = rowOf(page, "lock.md");
     await row.getByText("Ready", { exact: true }).waitFor();
-    expect(await row.textContent()).toMatch(/\d passages?.*answered in \d+ ms/);
+    expect(await row.textContent()).toMatch(/\d passages?.*answered in \d+\sms/);
     // The upload and nothing else: what happened then came over the stream.
     expect(requests.slice(before)).toEqual(["POST /v1/documents"]);
 

@@ -1,7 +1,9 @@
 /** Small texts: sizes, durations, kinds of file, and which words of a passage a query meant. Pure. */
 
+// A number and its unit never part at the end of a line: U+00A0 is a space that does not break.
+
 export function formatBytes(bytes: number): string {
-  if (bytes < 1_000) return `${bytes} B`;
+  if (bytes < 1_000) return `${bytes}\u00a0B`;
   const units = ["kB", "MB", "GB", "TB"];
   let value = bytes / 1_000;
   let unit = 0;
@@ -9,15 +11,15 @@ export function formatBytes(bytes: number): string {
     value /= 1_000;
     unit++;
   }
-  return `${value < 9.95 ? value.toFixed(1) : Math.round(value)} ${units[unit]}`;
+  return `${value < 9.95 ? value.toFixed(1) : Math.round(value)}\u00a0${units[unit]}`;
 }
 
 export function formatDuration(milliseconds: number): string {
-  if (milliseconds < 1) return "under 1 ms";
-  if (milliseconds < 1_000) return `${Math.round(milliseconds)} ms`;
-  if (milliseconds < 60_000) return `${(milliseconds / 1_000).toFixed(1)} s`;
+  if (milliseconds < 1) return "under 1\u00a0ms";
+  if (milliseconds < 1_000) return `${Math.round(milliseconds)}\u00a0ms`;
+  if (milliseconds < 60_000) return `${(milliseconds / 1_000).toFixed(1)}\u00a0s`;
   const seconds = Math.round(milliseconds / 1_000);
-  return `${Math.floor(seconds / 60)} min ${seconds % 60} s`;
+  return `${Math.floor(seconds / 60)}\u00a0min ${seconds % 60}\u00a0s`;
 }
 
 export function plural(count: number, word: string): string {
