@@ -1,5 +1,6 @@
 // Runs before `npm start` and `npm test`, on whatever Node ≥ 18 is there: installs what the lock file names when that
-// has not happened yet, and builds the page. Everything after it runs on the Node that node_modules brings.
+// has not happened yet, and builds the page; with `--build` compiles the program too. Everything after it runs on the
+// Node that node_modules brings.
 import { spawnSync } from "node:child_process";
 import { existsSync, readdirSync, statSync } from "node:fs";
 import { join } from "node:path";
@@ -18,6 +19,16 @@ const installed = join(root, "node_modules/.package-lock.json");
 if (!existsSync(installed) || modified(installed) < modified(join(root, "package-lock.json"))) {
   console.log("Installing dependencies (the first time only; this takes a minute) …");
   run("npm", ["ci", "--no-audit", "--no-fund", "--loglevel=error"]);
+}
+
+// The compiled form starts faster and takes some 40 MB less in each process than TypeScript stripped on the way in.
+const compiled = join(root, "dist/src/cli/main.js");
+if (process.argv.includes("--build")) {
+  const changed = Math.max(...["src", "contracts"].map((folder) => newest(join(root, folder))));
+  if (!existsSync(compiled) || modified(compiled) < changed) {
+    console.log("Compiling …");
+    run(join(root, "node_modules/.bin/tsc"), ["-p", "tsconfig.build.json"]);
+  }
 }
 
 const page = join(root, "web/dist/index.html");

@@ -50,6 +50,10 @@ const settings = {
     .default("text-embedding-3-small")
     .describe("model of that service"),
   SLUICE_EMBEDDER_DIMENSIONS: integer(8, 8_192).default(1_536).describe("length of that model's vectors"),
+  SLUICE_EMBEDDER_REQUEST_DIMENSIONS: z
+    .stringbool()
+    .default(false)
+    .describe("ask the service for vectors of that length; only for models that can shorten theirs"),
   SLUICE_EMBEDDER_API_KEY: z.string().min(1).optional().describe("key of that service"),
   SLUICE_EMBEDDER_BATCH: integer(1, 2_048).default(64).describe("texts sent in one request"),
   SLUICE_EMBEDDER_TIMEOUT_SECONDS: integer(1, 600).default(30).describe("longest wait for one answer"),
@@ -86,6 +90,7 @@ export interface Config {
         url: string;
         model: string;
         dimensions: number;
+        request_dimensions: boolean;
         api_key: string | undefined;
         batch_size: number;
         timeout_ms: number;
@@ -161,6 +166,7 @@ export function parseConfig(variables: Record<string, string | undefined>): Conf
             url: values.SLUICE_EMBEDDER_URL,
             model: values.SLUICE_EMBEDDER_MODEL,
             dimensions: values.SLUICE_EMBEDDER_DIMENSIONS,
+            request_dimensions: values.SLUICE_EMBEDDER_REQUEST_DIMENSIONS,
             api_key: values.SLUICE_EMBEDDER_API_KEY,
             batch_size: values.SLUICE_EMBEDDER_BATCH,
             timeout_ms: values.SLUICE_EMBEDDER_TIMEOUT_SECONDS * 1_000,

@@ -12,6 +12,7 @@ export type EmbedderSettings =
       url: string;
       model: string;
       dimensions: number;
+      request_dimensions: boolean;
       api_key: string | undefined;
       batch_size: number;
       timeout_ms: number;

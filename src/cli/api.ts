@@ -1,10 +1,9 @@
 /** `sluice api`: the HTTP API alone, against the data folder. */
-import { existsSync } from "node:fs";
-import { fileURLToPath } from "node:url";
 import { composeIntake, openAdapters } from "../compose.ts";
 import { isLoopback, loadConfig } from "../config.ts";
 import { buildApp } from "../server/app.ts";
 import { createLogger } from "./logger.ts";
+import { findPage } from "./page-dir.ts";
 import { onShutdown, sayReady } from "./shutdown.ts";
 
 export async function api(): Promise<void> {
@@ -31,12 +30,4 @@ export async function api(): Promise<void> {
   const address = await app.listen({ host: config.host, port: config.port });
   log.info({ address }, "listening");
   sayReady();
-}
-
-/** The built page: in the checkout, or beside the built code of the package. */
-function findPage(): string | undefined {
-  const places = ["../../web/dist", "../../../web/dist"].map((place) =>
-    fileURLToPath(new URL(place, import.meta.url)),
-  );
-  return places.find((place) => existsSync(`${place}/index.html`));
 }

@@ -26,7 +26,10 @@ export async function start(options: { json: boolean }): Promise<void> {
   }
 
   const module = new URL(import.meta.url.endsWith(".ts") ? "./main.ts" : "./main.js", import.meta.url);
-  const specs: ProcessSpec[] = [{ name: "api", module, args: () => ["api"] }];
+  const specs: ProcessSpec[] = [
+    // Buffers of uploads die young, but with the default of 16 MiB many pile up before anything looks.
+    { name: "api", module, args: () => ["api"], node_args: ["--max-semi-space-size=2"] },
+  ];
   for (let number = 1; number <= config.workers; number++) {
     specs.push({
       name: `worker ${number}`,

@@ -14,6 +14,7 @@ import { createEventStreams } from "./event-stream.ts";
 import { createMetrics } from "./metrics.ts";
 import { registerOpenApi } from "./openapi.ts";
 import { registerPage } from "./page.ts";
+import { docsRoutes } from "./routes/docs.ts";
 import { documentContentRoutes } from "./routes/document-content.ts";
 import { documentRoutes } from "./routes/documents.ts";
 import { eventRoutes } from "./routes/events.ts";
@@ -97,6 +98,7 @@ export async function buildApp(dependencies: AppDependencies): Promise<App> {
 
   await registerOpenApi(app, version);
   healthRoutes(app, dependencies, metrics, version);
+  docsRoutes(app);
   await app.register(async (api: App) => {
     api.addHook("onRequest", async (request) => {
       request.tenant_id = await authenticator.tenantOf(request);

@@ -13,6 +13,8 @@ export interface ProcessSpec {
   module: URL;
   /** Made anew for each start: a worker gets a fresh id. */
   args: () => string[];
+  /** Options of Node itself, before the module. Default none. */
+  node_args?: string[];
   /** Called when it has ended, however it did, before it is started again. */
   ended?: (args: string[], pid: number | undefined) => Promise<void>;
 }
@@ -49,7 +51,10 @@ export function createSupervisor(
     while (!stopping.signal.aborted) {
       const args = spec.args();
       const started = system.monotonic();
-      const child = fork(spec.module, args, { stdio: ["ignore", "inherit", stderr, "ipc"] });
+      const child = fork(spec.module, args, {
+        execArgv: spec.node_args ?? [],
+        stdio: ["ignore", "inherit", stderr, "ipc"],
+      });
       const ended = new Promise<string>((resolve) => {
         child.once("error", (error) => resolve(error.message));
         child.once("exit", (code, signal) => resolve(signal ?? `exit code ${code}`));

@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import { SluiceError } from "../../errors.ts";
 import type { Embedder } from "../../ports/embedder.ts";
 import type { System } from "../../ports/system.ts";
@@ -156,7 +157,7 @@ export function createOpenAiEmbedder(options: OpenAiEmbedderOptions): Embedder {
   }
 
   return {
-    embedder_id: `openai:${model}:${dimensions}`,
+    embedder_id: `openai:${model}:${dimensions}${suffixOf(query_prefix, passage_prefix)}`,
     dimensions,
     batch_size,
     embed,
@@ -164,6 +165,13 @@ export function createOpenAiEmbedder(options: OpenAiEmbedderOptions): Embedder {
       await embed(["check"], "query");
     },
   };
+}
+
+/** Vectors made with other prefixes are other vectors: prefixes are a part of the embedder's id, as a short hash. */
+function suffixOf(query_prefix: string, passage_prefix: string): string {
+  if (query_prefix === "" && passage_prefix === "") return "";
+  const prefixes = JSON.stringify([query_prefix, passage_prefix]);
+  return `:${createHash("sha256").update(prefixes).digest("hex").slice(0, 8)}`;
 }
 
 type Attempt =

@@ -136,6 +136,19 @@ describe("a service that works", () => {
     await expect(embedder.check()).resolves.toBeUndefined();
   });
 
+  test("with other prefixes it is another embedder", () => {
+    const { system } = testSystem();
+    const idWith = (prefixes: object) => embedderFor("http://localhost:1", system, prefixes).embedder_id;
+    const ids = [
+      idWith({}),
+      idWith({ query_prefix: "query: " }),
+      idWith({ passage_prefix: "query: " }),
+      idWith({ query_prefix: "query: ", passage_prefix: "passage: " }),
+    ];
+    expect(new Set(ids).size).toBe(4);
+    expect(idWith({ query_prefix: "query: " })).toBe(ids[1]);
+  });
+
   test("may answer in any order", async () => {
     const service = await startService(shuffled);
     const texts = ["a", "bb", "ccc"];

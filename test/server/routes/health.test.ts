@@ -29,6 +29,17 @@ test("/healthz names the processes", async () => {
   expect((await server.request("/healthz")).json()).toMatchObject({ pids: { workers: [] } });
 });
 
+test("/healthz answers for the process while its storage does not", async () => {
+  const server = await startServer();
+  server.queue.workers = () => Promise.reject(new SluiceError("storage_unavailable", "gone"));
+  const answer = await server.request("/healthz");
+  expect(answer.status).toBe(200);
+  expect(answer.json()).toMatchObject({ pids: { api: process.pid, workers: [] } });
+  expect((await server.request("/readyz")).json()).toMatchObject({
+    reasons: ["the queue does not answer: gone"],
+  });
+});
+
 describe("/readyz", () => {
   test("is ready with a worker, not without", async () => {
     const server = await startServer();
