@@ -164,6 +164,14 @@ function watching(check: StorageTest): void {
 }
 
 function cursors(check: StorageTest): void {
+  check("a hold lasts until the latest time that anybody asked for, each name's its own", async (h) => {
+    expect(await h.documents.heldUntil("a")).toBe(0);
+    await h.documents.hold("a", 5_000);
+    await h.documents.hold("a", 3_000);
+    await h.documents.hold("b", 1_000);
+    expect([await h.documents.heldUntil("a"), await h.documents.heldUntil("b")]).toEqual([5_000, 1_000]);
+  });
+
   check("a cursor is 0 until it is saved, and each name has its own", async (h) => {
     expect(await h.documents.getCursor("kafka")).toBe(0);
     await h.documents.saveCursor("kafka", 7);

@@ -17,7 +17,18 @@ import {
 
 /** Registers the suite; call it inside a test file. */
 export function describeJobQueue(name: string, open: OpenStorage, gaps: StorageGaps = {}): void {
-  storageSuite(`JobQueue: ${name}`, open, gaps, queueing, turns, describeQueueLeases, looking, watching);
+  storageSuite(
+    `JobQueue: ${name}`,
+    open,
+    gaps,
+    queueing,
+    turns,
+    limits,
+    clockSetBack,
+    describeQueueLeases,
+    looking,
+    watching,
+  );
 }
 
 async function claimedTenants(h: StorageHarness, limit: number): Promise<string[]> {
@@ -207,6 +218,87 @@ function turns(check: StorageTest): void {
   });
 }
 
+function limits(check: StorageTest): void {
+  const two = { max_running_per_tenant: 2 };
+  const backlog = (h: StorageHarness, tenant_id: string, count: number) =>
+    h.queue.enqueue(Array.from({ length: count }, () => newJob(h.system, { tenant_id })));
+
+  check("a tenant runs no more at a time than it may; others' jobs are taken meanwhile", async (h) => {
+    await backlog(h, "big", 10);
+    await backlog(h, "small", 1);
+    const claimed = await h.queue.claim("wrk_a", 8, 30_000, two);
+    const of = (tenant_id: string) => claimed.filter(({ job }) => job.tenant_id === tenant_id);
+    expect([of("big").length, of("small").length]).toEqual([2, 1]);
+    expect(await h.queue.claim("wrk_b", 8, 30_000, two)).toEqual([]);
+    await h.queue.complete(of("big")[0]!);
+    expect(await h.queue.claim("wrk_b", 8, 30_000, two)).toHaveLength(1);
+    // The limit is the claimer's: without one, the rest is free.
+    expect(await h.queue.claim("wrk_b", 8, 30_000)).toHaveLength(7);
+  });
+
+  check("depth counts what waits, of a tenant and of all, whether ready or delayed", async (h) => {
+    expect(await h.queue.depth("t1")).toEqual({ tenant: 0, total: 0 });
+    await backlog(h, "t1", 3);
+    await backlog(h, "t2", 2);
+    await h.queue.enqueue([newJob(h.system, { delay_seconds: 60 })]);
+    expect(await h.queue.depth("t1")).toEqual({ tenant: 4, total: 6 });
+    const [claimed] = await h.queue.claim("wrk_a", 1, 30_000);
+    expect((await h.queue.depth("t1")).total).toBe(5);
+    await h.queue.retry(claimed!, newError(), h.system.now() + 1_000);
+    expect(await h.queue.depth("t1")).toEqual({ tenant: 4, total: 6 });
+    await h.queue.cancel(claimed!.job_id);
+    expect((await h.queue.depth("t1")).total).toBe(5);
+  });
+}
+
+function clockSetBack(check: StorageTest): void {
+  const hour = 3_600_000;
+
+  check("a clock set back by an hour makes nobody wait for an hour", async (h) => {
+    const ready = newJob(h.system);
+    const delayed = newJob(h.system, { delay_seconds: 60 });
+    await h.queue.enqueue([ready, delayed]);
+    h.advance(-hour);
+    expect((await h.queue.claim("wrk_a", 5, 30_000)).map(({ job_id }) => job_id)).toEqual([ready.job_id]);
+    h.advance(59_000);
+    expect(await h.queue.claim("wrk_a", 5, 30_000)).toEqual([]);
+    h.advance(1_000);
+    expect((await h.queue.claim("wrk_a", 5, 30_000)).map(({ job_id }) => job_id)).toEqual([delayed.job_id]);
+  });
+
+  check("a job queued after the clock was set back waits for its own delay", async (h) => {
+    await h.queue.enqueue([newJob(h.system)]);
+    h.advance(-hour);
+    const delayed = newJob(h.system, { delay_seconds: 60 });
+    await h.queue.enqueue([delayed]);
+    expect(await h.queue.claim("wrk_a", 5, 30_000)).toHaveLength(1);
+    h.advance(59_000);
+    expect(await h.queue.claim("wrk_a", 5, 30_000)).toEqual([]);
+    h.advance(1_000);
+    expect(await h.queue.claim("wrk_a", 5, 30_000)).toHaveLength(1);
+  });
+
+  check("the lease of a worker that died before the clock was set back still ends", async (h) => {
+    await h.queue.enqueue([newJob(h.system)]);
+    const claimed = await claimOne(h, "wrk_a", 30_000);
+    h.advance(-hour);
+    await h.queue.claim("wrk_b", 1, 30_000);
+    expect(await h.queue.expired(5)).toEqual([]);
+    h.advance(30_001);
+    expect((await h.queue.expired(5)).map(({ job_id }) => job_id)).toEqual([claimed.job_id]);
+  });
+
+  check("a step back of a second changes nothing", async (h) => {
+    await h.queue.enqueue([newJob(h.system, { delay_seconds: 10 })]);
+    h.advance(-1_000);
+    expect(await h.queue.claim("wrk_a", 1, 30_000)).toEqual([]);
+    h.advance(10_999);
+    expect(await h.queue.claim("wrk_a", 1, 30_000)).toEqual([]);
+    h.advance(1);
+    expect(await h.queue.claim("wrk_a", 1, 30_000)).toHaveLength(1);
+  });
+}
+
 function looking(check: StorageTest): void {
   check("a job of another tenant is not found", async (h) => {
     const job = newJob(h.system);
@@ -237,6 +329,10 @@ function looking(check: StorageTest): void {
     const claimed = await claimOne(h);
     expect(await ids({ state: "running", limit: 10 })).toEqual([claimed.job_id]);
     expect(await ids({ state: "dead", limit: 10 })).toEqual([]);
+    const error = { ...newError(), code: "malformed_document" as const };
+    await h.queue.fail(claimed, error);
+    expect(await ids({ error_code: "malformed_document", limit: 10 })).toEqual([claimed.job_id]);
+    expect(await ids({ state: "dead", error_code: "worker_lost", limit: 10 })).toEqual([]);
   });
 
   check("stats count jobs by state and tell how long the oldest ready one has waited", async (h) => {

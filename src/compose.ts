@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { createSystem } from "./adapters/node/system.ts";
 import { openEmbedder, openExtractor, openFolderBlobs, openSqlite } from "./adapters/registry.ts";
 import type { Config } from "./config.ts";
+import { createAdmission } from "./intake/admission.ts";
 import { createCommands } from "./intake/commands.ts";
 import { relay } from "./intake/relay.ts";
 import { createUploads } from "./intake/upload.ts";
@@ -83,6 +84,7 @@ export function composeIntake(config: Config, adapters: Adapters, log: Log) {
   return {
     beginUpload: createUploads({
       ...adapters,
+      admit: createAdmission(adapters, config.admission),
       accepts: (media_type) => extractor.media_types.has(media_type),
       max_upload_bytes: config.max_upload_bytes,
       max_attempts: config.max_attempts,
@@ -111,6 +113,7 @@ export function composeWorker(config: Config, adapters: Adapters, log: Log, work
       started_at: new Date(system.now()).toISOString(),
       concurrency: config.worker_concurrency,
       lease_ms: config.lease_ms,
+      max_running_per_tenant: config.max_running_per_tenant,
     },
   );
 }

@@ -19,6 +19,21 @@ const settings = {
   SLUICE_MAX_UPLOAD_BYTES: integer(1, Number.MAX_SAFE_INTEGER)
     .default(512 * 1024 * 1024)
     .describe("largest file accepted, in bytes"),
+  SLUICE_MAX_CONCURRENT_UPLOADS: integer(1, 100_000)
+    .default(128)
+    .describe("uploads received at a time; more are refused with 503"),
+  SLUICE_MAX_QUEUED: integer(1, Number.MAX_SAFE_INTEGER)
+    .default(1_000_000)
+    .describe("documents that may wait for a worker; then uploads are refused with 503"),
+  SLUICE_MAX_QUEUED_PER_TENANT: integer(1, Number.MAX_SAFE_INTEGER)
+    .default(200_000)
+    .describe("the same for one tenant, refused with 429"),
+  SLUICE_MAX_RUNNING_PER_TENANT: integer(0, 100_000)
+    .default(0)
+    .describe("jobs of one tenant that run at a time, over all workers; 0: as many as there is room for"),
+  SLUICE_MIN_FREE_BYTES: integer(0, Number.MAX_SAFE_INTEGER)
+    .default(256 * 1024 * 1024)
+    .describe("disk space that must stay free; with less, uploads are refused with 503"),
   SLUICE_MAX_ATTEMPTS: integer(1, 100).default(5).describe("runs of a job before it is a dead letter"),
   SLUICE_RETRY_BASE_MS: integer(1, 3_600_000).default(1_000).describe("ceiling of the first retry's delay"),
   SLUICE_RETRY_CAP_MS: integer(1, 86_400_000).default(600_000).describe("ceiling of any retry's delay"),
@@ -77,6 +92,14 @@ export interface Config {
   workers: number;
   worker_concurrency: number;
   max_upload_bytes: number;
+  admission: {
+    max_concurrent_uploads: number;
+    max_queued: number;
+    max_queued_per_tenant: number;
+    min_free_bytes: number;
+  };
+  /** Infinity: no limit. */
+  max_running_per_tenant: number;
   max_attempts: number;
   retry: { base_ms: number; cap_ms: number };
   lease_ms: number;
@@ -149,6 +172,13 @@ export function parseConfig(variables: Record<string, string | undefined>): Conf
     workers: values.SLUICE_WORKERS,
     worker_concurrency: values.SLUICE_WORKER_CONCURRENCY,
     max_upload_bytes: values.SLUICE_MAX_UPLOAD_BYTES,
+    admission: {
+      max_concurrent_uploads: values.SLUICE_MAX_CONCURRENT_UPLOADS,
+      max_queued: values.SLUICE_MAX_QUEUED,
+      max_queued_per_tenant: values.SLUICE_MAX_QUEUED_PER_TENANT,
+      min_free_bytes: values.SLUICE_MIN_FREE_BYTES,
+    },
+    max_running_per_tenant: values.SLUICE_MAX_RUNNING_PER_TENANT || Number.POSITIVE_INFINITY,
     max_attempts: values.SLUICE_MAX_ATTEMPTS,
     retry: { base_ms: values.SLUICE_RETRY_BASE_MS, cap_ms: values.SLUICE_RETRY_CAP_MS },
     lease_ms: values.SLUICE_LEASE_SECONDS * 1_000,

@@ -8,6 +8,8 @@ interface ErrorEntry {
   status: number;
   /** Whether the same thing, tried again later and unchanged, may succeed. */
   retryable: boolean;
+  /** Whether an attempt that fails with it counts towards the limit. Default true; false where nobody tried. */
+  counts?: false;
   /** What happened, in general. */
   title: string;
   /** What the reader can do. */
@@ -111,9 +113,28 @@ export const errorTable = {
     title: "The document could not be stored durably, so it was not accepted",
     fix: "Check free space and permissions of the data folder (`sluice doctor`), then upload again.",
   },
+  storage_full: {
+    status: 503,
+    retryable: true,
+    title: "Too little disk space is left to take documents in",
+    fix: "Free space where the data folder lies, or lower SLUICE_MIN_FREE_BYTES; uploads are taken again at once.",
+  },
+  queue_full: {
+    status: 429,
+    retryable: true,
+    title: "The tenant has as many documents waiting as it may",
+    fix: "Repeat the upload after the time in Retry-After, or raise SLUICE_MAX_QUEUED_PER_TENANT.",
+  },
+  overloaded: {
+    status: 503,
+    retryable: true,
+    title: "The server has as much to do as it can take on",
+    fix: "Repeat the upload after the time in Retry-After; more workers drain the queue faster.",
+  },
   shutting_down: {
     status: 503,
     retryable: true,
+    counts: false,
     title: "This process is stopping",
     fix: "Repeat the request; another process, or this one restarted, will answer.",
   },
@@ -165,6 +186,12 @@ export const errorTable = {
     title: "The stored file is not where it should be",
     fix: "Restore the blob from a backup, or upload the document again.",
   },
+  blob_corrupted: {
+    status: 500,
+    retryable: false,
+    title: "The stored file is not what was uploaded: its bytes changed on disk",
+    fix: "Check the disk, restore the blob from a backup and retry the job, or upload the document again.",
+  },
   embedder_unavailable: {
     status: 503,
     retryable: true,
@@ -174,6 +201,7 @@ export const errorTable = {
   embedder_rate_limited: {
     status: 503,
     retryable: true,
+    counts: false,
     title: "The embedding service asked to slow down",
     fix: "Nothing to do: the job is retried after the time that the service named.",
   },
@@ -192,6 +220,12 @@ export const errorTable = {
 } as const satisfies Record<string, ErrorEntry>;
 
 export type ErrorCode = keyof typeof errorTable;
+
+/** Whether an attempt that failed with this error counts towards the job's limit. */
+export function countsAsAttempt(code: ErrorCode): boolean {
+  const entry: ErrorEntry = errorTable[code];
+  return entry.counts ?? true;
+}
 
 /** An error as stored on documents and jobs and sent on the wire. */
 export interface ErrorInfo {

@@ -1,6 +1,6 @@
 /** Jobs: queued commands. Pure data and decisions; the queue itself is a port. */
 import { z } from "zod";
-import type { ErrorInfo } from "./errors.ts";
+import { countsAsAttempt, type ErrorInfo } from "./errors.ts";
 import { errorInfoSchema } from "./events.ts";
 
 export const jobStates = ["queued", "running", "retrying", "succeeded", "dead", "cancelled"] as const;
@@ -71,11 +71,15 @@ export interface RetryPolicy {
 
 export const defaultRetryPolicy: RetryPolicy = { base_ms: 1_000, cap_ms: 10 * 60_000 };
 
-export type AfterFailure = { state: "retrying"; delay_ms: number } | { state: "dead" };
+export type AfterFailure = { state: "retrying"; delay_ms: number; counts: boolean } | { state: "dead" };
+
+/** Jobs that wait for the same moment begin spread over this time, or over as long as they waited if that is less. */
+const SPREAD_MS = 1_000;
 
 /**
  * What follows a failed attempt. Exponential backoff with full jitter: a uniformly random delay below a ceiling that
- * doubles with each attempt (M. Brooker, "Exponential Backoff And Jitter", AWS Architecture Blog, 2015).
+ * doubles with each attempt (M. Brooker, "Exponential Backoff And Jitter", AWS Architecture Blog, 2015). An attempt
+ * whose error does not count is given back, and made again after what the error asked for.
  *
  * @param random uniform in [0, 1)
  */
@@ -86,8 +90,16 @@ export function afterFailure(
   policy: RetryPolicy,
   random: () => number,
 ): AfterFailure {
+  if (!countsAsAttempt(error.code)) {
+    const asked = retry_after_ms ?? 0;
+    return {
+      state: "retrying",
+      delay_ms: asked + Math.floor(random() * Math.min(SPREAD_MS, asked)),
+      counts: false,
+    };
+  }
   if (!error.retryable || job.attempts >= job.max_attempts) return { state: "dead" };
   const ceiling = Math.min(policy.cap_ms, policy.base_ms * 2 ** Math.min(30, job.attempts - 1));
   const jittered = Math.floor(random() * ceiling);
-  return { state: "retrying", delay_ms: Math.max(jittered, retry_after_ms ?? 0) };
+  return { state: "retrying", delay_ms: Math.max(jittered, retry_after_ms ?? 0), counts: true };
 }

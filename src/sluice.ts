@@ -89,7 +89,7 @@ export async function createSluice(options: SluiceOptions = {}): Promise<Sluice>
     follow,
 
     async upload(source, { filename, declared_media_type, ...given } = {}) {
-      const upload = intake.beginUpload(tenant_id, system.newId("req"), undefined);
+      const upload = await intake.beginUpload(tenant_id, system.newId("req"));
       try {
         const bytes = typeof source === "string" ? createReadStream(source) : source;
         await upload.add(bytes instanceof Uint8Array ? once(bytes) : bytes, {

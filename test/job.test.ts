@@ -1,5 +1,5 @@
 import fc from "fast-check";
-import { expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { newError } from "../contracts/index.ts";
 import { afterFailure, defaultRetryPolicy, endedStates, jobStates } from "../src/job.ts";
 
@@ -31,10 +31,14 @@ test("the ceiling doubles with each attempt, up to the cap; jitter is full", () 
     afterFailure({ attempts, max_attempts: 100 }, retryable, undefined, policy, () => random);
   const almost = 1 - 2 ** -53;
   expect([1, 2, 3, 6, 7, 60, 99].map((attempts) => delay(attempts, almost))).toEqual(
-    [999, 1_999, 3_999, 31_999, 59_999, 59_999, 59_999].map((delay_ms) => ({ state: "retrying", delay_ms })),
+    [999, 1_999, 3_999, 31_999, 59_999, 59_999, 59_999].map((delay_ms) => ({
+      state: "retrying",
+      delay_ms,
+      counts: true,
+    })),
   );
-  expect(delay(7, 0)).toEqual({ state: "retrying", delay_ms: 0 });
-  expect(delay(2, 0.5)).toEqual({ state: "retrying", delay_ms: 1_000 });
+  expect(delay(7, 0)).toEqual({ state: "retrying", delay_ms: 0, counts: true });
+  expect(delay(2, 0.5)).toEqual({ state: "retrying", delay_ms: 1_000, counts: true });
 });
 
 test("any delay is at least what the service asked for, and otherwise below the ceiling", () => {
@@ -60,4 +64,24 @@ test("the default waits a second at first and ten minutes at most", () => {
 
 test("three states are the end of a job", () => {
   expect(jobStates.filter((state) => endedStates.has(state))).toEqual(["succeeded", "dead", "cancelled"]);
+});
+
+describe("an attempt that nobody could make", () => {
+  const limited = { code: "embedder_rate_limited" as const, message: "slow down", retryable: true };
+
+  test("is given back, however many there were, and made again when the service asked for it", () => {
+    const next = (random: number) =>
+      afterFailure({ attempts: 5, max_attempts: 5 }, limited, 30_000, policy, () => random);
+    expect(next(0)).toEqual({ state: "retrying", delay_ms: 30_000, counts: false });
+    expect(next(0.5)).toEqual({ state: "retrying", delay_ms: 30_500, counts: false });
+  });
+
+  test("goes on at once where nothing asked for a wait", () => {
+    const stopped = { code: "shutting_down" as const, message: "bye", retryable: true };
+    expect(afterFailure({ attempts: 1, max_attempts: 5 }, stopped, undefined, policy, () => 0.9)).toEqual({
+      state: "retrying",
+      delay_ms: 0,
+      counts: false,
+    });
+  });
 });

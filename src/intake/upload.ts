@@ -74,6 +74,8 @@ export interface UploadDependencies {
   system: System;
   blobs: BlobStore;
   documents: DocumentStore;
+  /** Lets an upload in or refuses it (admission.ts). Default: everybody is let in. */
+  admit?: (tenant_id: string, size_bytes?: number) => Promise<() => void>;
   /** Whether documents of this media type can be read. */
   accepts: (media_type: string) => boolean;
   max_upload_bytes: number;
@@ -97,17 +99,22 @@ export function createUploads(dependencies: UploadDependencies) {
   const runningKeys = new Set<string>();
 
   /**
+   * Lets an upload in before a byte of it is read.
+   *
    * @param request_id names the command in the events that it causes
-   * @throws SluiceError idempotency_key_in_use
+   * @param size_bytes of the whole body, where it is known
+   * @throws SluiceError overloaded, queue_full, storage_full, idempotency_key_in_use
    */
-  return function beginUpload(
+  return async function beginUpload(
     tenant_id: string,
     request_id: string,
-    idempotency_key: string | undefined,
-  ): Upload {
+    { idempotency_key, size_bytes }: { idempotency_key?: string | undefined; size_bytes?: number } = {},
+  ): Promise<Upload> {
+    const leave = (await dependencies.admit?.(tenant_id, size_bytes)) ?? (() => {});
     const running = `${tenant_id}\n${idempotency_key}`;
     if (idempotency_key !== undefined) {
       if (runningKeys.has(running)) {
+        leave();
         throw new SluiceError(
           "idempotency_key_in_use",
           `A request with the Idempotency-Key ${JSON.stringify(idempotency_key)} is still running.`,
@@ -305,6 +312,7 @@ export function createUploads(dependencies: UploadDependencies) {
     }
 
     async function end(): Promise<void> {
+      leave();
       if (idempotency_key !== undefined) runningKeys.delete(running);
       await Promise.all(
         staged.filter((file) => !kept.has(file.blob_key)).map((file) => blobs.delete(file.blob_key)),

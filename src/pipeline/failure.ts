@@ -1,5 +1,5 @@
 /** What becomes of a job, and of its document, when an attempt did not end well. */
-import { advance } from "../document.ts";
+import { advance, isTerminal } from "../document.ts";
 import { SluiceError, toErrorInfo } from "../errors.ts";
 import { afterFailure, type ClaimedJob, INGEST_DOCUMENT, type RetryPolicy } from "../job.ts";
 import { type Commit, ConflictError, type DocumentStore } from "../ports/document-store.ts";
@@ -13,7 +13,7 @@ export interface FailureDependencies {
   retry: RetryPolicy;
 }
 
-/** The attempt's last progress may still be on its way to the store when it fails; nothing else writes beside it. */
+/** Only the attempt's own last progress writes beside it, and a cancel, which takes the lease. */
 const MAX_ROUNDS = 10;
 
 export type Outcome = { state: "retrying"; run_at: number } | { state: "dead" };
@@ -22,35 +22,18 @@ export type Outcome = { state: "retrying"; run_at: number } | { state: "dead" };
  * Settles a failed attempt: the job goes back into the queue or dies, and the document's status and event say so in
  * the same transaction.
  *
- * @param options.counts false gives the attempt back: it ended for a reason outside the document
  * @throws ConflictError lease_lost when the job is no longer held under this lease
  */
 export async function settleFailure(
   dependencies: FailureDependencies,
   claimed: ClaimedJob,
   thrown: unknown,
-  options: { counts?: boolean } = {},
 ): Promise<Outcome> {
   for (let round = 1; ; round++) {
     try {
-      return await trySettle(dependencies, claimed, thrown, options);
+      return await settleOnce(dependencies, claimed, thrown);
     } catch (error) {
       // A progress write of this same attempt was still under way and came first: decide on what it left.
-      if (!(error instanceof ConflictError) || error.reason !== "revision" || round === 5) throw error;
-    }
-  }
-}
-
-async function trySettle(
-  dependencies: FailureDependencies,
-  claimed: ClaimedJob,
-  thrown: unknown,
-  options: { counts?: boolean } = {},
-): Promise<Outcome> {
-  for (let round = 1; ; round++) {
-    try {
-      return await settleOnce(dependencies, claimed, thrown, options);
-    } catch (error) {
       const raced = error instanceof ConflictError && error.reason === "revision";
       if (!raced || round === MAX_ROUNDS) throw error;
     }
@@ -61,25 +44,22 @@ async function settleOnce(
   dependencies: FailureDependencies,
   claimed: ClaimedJob,
   thrown: unknown,
-  options: { counts?: boolean },
 ): Promise<Outcome> {
   const { system, documents, queue } = dependencies;
   const { job } = claimed;
-  const counts = options.counts ?? true;
   const error = toErrorInfo(thrown);
   const retry_after_ms = thrown instanceof SluiceError ? thrown.retry_after_ms : undefined;
-  const next = counts
-    ? afterFailure(job, error, retry_after_ms, dependencies.retry, system.random)
-    : { state: "retrying" as const, delay_ms: retry_after_ms ?? 0 };
+  const next = afterFailure(job, error, retry_after_ms, dependencies.retry, system.random);
   const run_at = next.state === "retrying" ? system.now() + next.delay_ms : 0;
 
   const document =
     job.job_type === INGEST_DOCUMENT
       ? await documents.getDocument(job.tenant_id, String(job.payload.document_id))
       : undefined;
-  if (document?.job_id !== job.job_id) {
+  // Deleted, superseded, or ended without us: what is left to settle is the job, if it is still ours.
+  if (document?.job_id !== job.job_id || isTerminal(document.status)) {
     if (next.state === "dead") await queue.fail(claimed, error);
-    else await queue.retry(claimed, error, run_at, { counts });
+    else await queue.retry(claimed, error, run_at, { counts: next.counts });
     return next.state === "dead" ? next : { state: "retrying", run_at };
   }
 
@@ -88,7 +68,10 @@ async function settleOnce(
   const commit: Commit = {
     tenant_id: job.tenant_id,
     lease: claimed,
-    settle: next.state === "dead" ? { state: "dead", error } : { state: "retrying", error, run_at, counts },
+    settle:
+      next.state === "dead"
+        ? { state: "dead", error }
+        : { state: "retrying", error, run_at, counts: next.counts },
   };
   const data = { job_id: job.job_id, version, attempt: job.attempts, error };
   // A worker that died between claiming and starting left the document as it was: pending, with nothing to tell.

@@ -67,6 +67,7 @@ export async function ingest(
       ...dependencies,
       source,
       collection: current.collection,
+      lease: claimed,
       signal,
       progress: (reached, total) => journal.progress(stage.name, reached, total),
       commit: (change) => journal.commit(change),

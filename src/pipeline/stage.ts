@@ -1,6 +1,7 @@
 /** What a stage is, and what it is given. */
 import type { DocumentVersion } from "../document.ts";
 import type { Stage as StageName } from "../events.ts";
+import type { Lease } from "../job.ts";
 import type { BlobStore } from "../ports/blob-store.ts";
 import type { Commit, DocumentStore } from "../ports/document-store.ts";
 import type { Embedder } from "../ports/embedder.ts";
@@ -24,6 +25,8 @@ export interface StageContext extends StageTools {
   /** The version being ingested: its original and where that lies. */
   source: DocumentVersion;
   collection: string;
+  /** Of the job in whose name it runs. */
+  lease: Lease;
   /** Fires when the work must stop: cancelled, lease lost, shutting down. */
   signal: AbortSignal;
   /** Says how far the stage is. Cheap: written to the log at most ten times a second. */

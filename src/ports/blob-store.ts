@@ -41,6 +41,8 @@ export interface BlobStore {
   list(prefix: string): AsyncIterable<BlobInfo>;
   /** Where the blob lies as a local file, where the store has such a thing: it spares a copy. */
   localPath?(key: string): string;
+  /** Bytes that can still be stored, where the store knows. */
+  freeBytes?(): Promise<number>;
   /** Proves that a put would work now, by doing a small one. @throws SluiceError as `put` does. */
   check(): Promise<void>;
 }

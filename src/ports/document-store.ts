@@ -174,6 +174,13 @@ export interface DocumentStore {
   /** How far a named reader outside has come; 0 when it never was here. */
   getCursor(name: string): Promise<number>;
   saveCursor(name: string, sequence: number): Promise<void>;
+  /**
+   * Asks everybody to leave something outside alone until then, in Unix milliseconds. MUST be seen by every process;
+   * an earlier time takes nothing back.
+   */
+  hold(name: string, until: number): Promise<void>;
+  /** Until when a thing is to be left alone; 0 when it never was. */
+  heldUntil(name: string): Promise<number>;
   /** Keys of every blob that a version or a checkpoint of a living or not yet erased document names. */
   referencedBlobs(keys: string[]): Promise<Set<string>>;
   close(): Promise<void>;

@@ -1,4 +1,4 @@
-import type { ErrorInfo } from "../errors.ts";
+import type { ErrorCode, ErrorInfo } from "../errors.ts";
 import type { ClaimedJob, Job, JobState, Lease, NewJob } from "../job.ts";
 
 /** What a worker process says of itself with every heartbeat. */
@@ -26,6 +26,8 @@ export interface QueueStats {
 export interface JobQuery {
   tenant_id?: string;
   state?: JobState;
+  /** Only jobs whose last attempt failed with this error. */
+  error_code?: ErrorCode;
   /** Jobs that come after this id in the list's order (newest first). */
   before?: string;
   limit: number;
@@ -43,9 +45,17 @@ export interface JobQueue {
    * MUST hand a job to one caller only. MUST count the attempt now: a worker that dies cannot count it later.
    * MUST take turns between tenants: however many jobs one tenant has waiting, another's first is taken next.
    * Within a tenant: higher priority first, then the one ready for longest. MUST NOT return expired leases;
-   * `expired` does.
+   * `expired` does. MUST leave a tenant's jobs waiting while it has `max_running_per_tenant` of them running, and
+   * take other tenants' meanwhile.
+   * MUST NOT make a job wait because the clock jumped back: what was ready stays ready, what was to wait waits no
+   * longer than it was to.
    */
-  claim(worker_id: string, limit: number, lease_ms: number): Promise<ClaimedJob[]>;
+  claim(
+    worker_id: string,
+    limit: number,
+    lease_ms: number,
+    options?: { max_running_per_tenant?: number },
+  ): Promise<ClaimedJob[]>;
   /**
    * Renews leases and the worker's presence.
    * @returns the job ids whose leases are lost: their work must stop
@@ -75,6 +85,8 @@ export interface JobQueue {
   get(job_id: string, tenant_id?: string): Promise<Job | undefined>;
   list(query: JobQuery): Promise<Job[]>;
   stats(): Promise<QueueStats>;
+  /** How many jobs wait to be claimed, delayed ones included: of this tenant, and of all. */
+  depth(tenant_id: string): Promise<{ tenant: number; total: number }>;
   /** Unix milliseconds at which the next delayed job becomes ready; null when none is delayed. */
   nextReadyAt(): Promise<number | null>;
   workers(): Promise<WorkerInfo[]>;

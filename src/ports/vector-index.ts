@@ -1,5 +1,6 @@
 import type { Chunk } from "../chunk.ts";
 import type { SearchFilter } from "../filter.ts";
+import type { Lease } from "../job.ts";
 
 /** A chunk, its vector and what searches filter by. */
 export interface IndexEntry {
@@ -33,8 +34,11 @@ export interface VectorIndex {
   /**
    * Makes entries of a version that is not searchable yet ready.
    * MUST be durable when it resolves, MUST be idempotent by chunk_id, and MUST NOT change what searches find.
+   *
+   * @param lease under which they are staged. An index that shares transactions with the queue MUST refuse with
+   *   ConflictError `lease_lost` once it is lost: what was discarded meanwhile must not come back.
    */
-  stage(entries: IndexEntry[]): Promise<void>;
+  stage(entries: IndexEntry[], lease?: Lease): Promise<void>;
   /** Drops what was staged or indexed of one version. MUST succeed when there is nothing. */
   remove(tenant_id: string, document_id: string, version: number): Promise<void>;
   /**

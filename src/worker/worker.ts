@@ -22,6 +22,8 @@ export interface WorkerOptions extends WorkerPresence {
   /** Jobs run at a time. */
   concurrency: number;
   lease_ms: number;
+  /** Of all workers together. Default: no limit. */
+  max_running_per_tenant?: number;
 }
 
 export interface Worker {
@@ -55,7 +57,8 @@ const handedBack = new SluiceError(
 
 export function createWorker(dependencies: WorkerDependencies, options: WorkerOptions): Worker {
   const { queue, system, log } = dependencies;
-  const { worker_id, concurrency, lease_ms } = options;
+  const { worker_id, concurrency, lease_ms, max_running_per_tenant } = options;
+  const limits = max_running_per_tenant === undefined ? {} : { max_running_per_tenant };
   const running = new Map<string, Running>();
   const stopping = new AbortController();
   const stopped = new AbortController();
@@ -87,7 +90,7 @@ export function createWorker(dependencies: WorkerDependencies, options: WorkerOp
 
   const fill = coalesced("claiming jobs", async () => {
     while (!stopping.signal.aborted && running.size < concurrency) {
-      const claimed = await queue.claim(worker_id, concurrency - running.size, lease_ms);
+      const claimed = await queue.claim(worker_id, concurrency - running.size, lease_ms, limits);
       for (const each of claimed) begin(each);
       if (claimed.length === 0) break;
     }
@@ -163,7 +166,7 @@ export function createWorker(dependencies: WorkerDependencies, options: WorkerOp
         return;
       }
       try {
-        const outcome = await settleFailure(dependencies, claimed, cause, { counts: cause !== handedBack });
+        const outcome = await settleFailure(dependencies, claimed, cause);
         const line = outcome.state === "dead" ? "failed for good" : "failed; will be retried";
         log.warn({ ...about, ...outcome, err: cause }, `${job.job_type} ${line}`);
       } catch (unsettled) {

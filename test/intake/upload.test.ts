@@ -14,7 +14,8 @@ async function refusal(promise: Promise<unknown>): Promise<SluiceError> {
   return error as SluiceError;
 }
 
-const begin = (rig: Rig, key?: string) => rig.uploadsOver({})(tenant_id, rig.system.newId("req"), key);
+const begin = (rig: Rig, key?: string) =>
+  rig.uploadsOver({})(tenant_id, rig.system.newId("req"), { idempotency_key: key });
 const plain = { collection: "default", metadata: {} };
 
 /** Nothing lies in the blob store that no document names, and nothing is named that does not lie there. */
@@ -92,7 +93,7 @@ describe("a new document", () => {
       yield Buffer.from("first half, ");
       throw broken;
     }
-    const upload = begin(rig);
+    const upload = await begin(rig);
     await expect(upload.add(source(), { filename: "a.txt" })).rejects.toBe(broken);
     await upload.end();
     expect(await rig.blobKeys()).toEqual([]);
@@ -132,7 +133,7 @@ describe("the same bytes again", () => {
     const rig = await openRig();
     const other = rig.uploadsOver(await rig.connect());
     const viaOther = async (): Promise<Accepted> => {
-      const upload = other(tenant_id, "req_1", undefined);
+      const upload = await other(tenant_id, "req_1");
       await upload.add(bytesOf("same"), { filename: "notes.txt" });
       const { accepted } = await upload.accept(plain);
       await upload.end();
@@ -238,7 +239,7 @@ describe("a new version of a named document", () => {
   test("is one file", async () => {
     const rig = await openRig({ storage: "memory" });
     const { document_id } = await rig.upload("one");
-    const upload = begin(rig);
+    const upload = await begin(rig);
     for (const text of ["two", "three"]) await upload.add(bytesOf(text), { filename: "a.txt" });
     expect(await refusal(upload.accept({ ...plain, document_id }))).toMatchObject({
       code: "invalid_request",
@@ -277,7 +278,7 @@ describe("an Idempotency-Key", () => {
     const rig = await openRig({ storage: "memory" });
     const replayed: boolean[] = [];
     for (let turn = 0; turn < 2; turn++) {
-      const upload = begin(rig, "k1");
+      const upload = await begin(rig, "k1");
       await upload.add(bytesOf("one"), { filename: "a.txt" });
       replayed.push((await upload.accept(plain)).replayed);
       await upload.end();
@@ -310,13 +311,15 @@ describe("an Idempotency-Key", () => {
   test("is refused while its first request runs, and free again when that ends", async () => {
     const rig = await openRig({ storage: "memory" });
     const uploads = rig.uploadsOver({});
-    const first = uploads(tenant_id, "req_1", "k1");
-    expect(() => uploads(tenant_id, "req_2", "k1")).toThrow(
-      expect.objectContaining({ code: "idempotency_key_in_use", retry_after_ms: 1_000 }),
-    );
-    await uploads("t2", "req_3", "k1").end();
+    const k1 = { idempotency_key: "k1" };
+    const first = await uploads(tenant_id, "req_1", k1);
+    await expect(uploads(tenant_id, "req_2", k1)).rejects.toMatchObject({
+      code: "idempotency_key_in_use",
+      retry_after_ms: 1_000,
+    });
+    await (await uploads("t2", "req_3", k1)).end();
     await first.end();
-    await uploads(tenant_id, "req_4", "k1").end();
+    await (await uploads(tenant_id, "req_4", k1)).end();
   });
 
   test("in two processes at once is taken by one; the other gives that one's answer", async () => {
@@ -324,7 +327,7 @@ describe("an Idempotency-Key", () => {
     const sides = [rig.uploadsOver({}), rig.uploadsOver(await rig.connect())];
     const answers = await Promise.all(
       sides.map(async (side, place) => {
-        const upload = side(tenant_id, `req_${place}`, "k1");
+        const upload = await side(tenant_id, `req_${place}`, { idempotency_key: "k1" });
         await upload.add(bytesOf("one"), { filename: "a.txt" });
         const answer = await upload.accept({ ...plain, on_duplicate: "new_version" });
         await upload.end();
@@ -341,7 +344,7 @@ describe("an Idempotency-Key", () => {
 describe("several files", () => {
   test("are documents of their own, accepted together", async () => {
     const rig = await openRig();
-    const upload = begin(rig);
+    const upload = await begin(rig);
     for (const text of ["one", "two", "one"]) await upload.add(bytesOf(text), { filename: `${text}.txt` });
     const { accepted } = await upload.accept(plain);
     await upload.end();
@@ -353,7 +356,7 @@ describe("several files", () => {
 
   test("are all refused with one of them", async () => {
     const rig = await openRig();
-    const upload = begin(rig);
+    const upload = await begin(rig);
     await upload.add(bytesOf("one"), { filename: "one.txt" });
     await refusal(upload.add(bytesOf("\u0089PNG\r\n\u001a\n"), { filename: "two.png" }));
     await upload.end();
@@ -375,7 +378,7 @@ describe("several files", () => {
         return rig.documents.commit(commits);
       },
     };
-    const upload = rig.uploadsOver({ documents })(tenant_id, "req_1", undefined);
+    const upload = await rig.uploadsOver({ documents })(tenant_id, "req_1");
     for (const text of ["one", "two"]) await upload.add(bytesOf(text), { filename: `${text}.txt` });
     const { accepted } = await upload.accept(plain);
     await upload.end();
@@ -390,7 +393,7 @@ describe("when the transaction can't be written", () => {
     const rig = await openRig();
     const away = new SluiceError("storage_unavailable", "the disk is full");
     const documents: DocumentStore = { ...rig.documents, commit: () => Promise.reject(away) };
-    const upload = rig.uploadsOver({ documents })(tenant_id, "req_1", "k1");
+    const upload = await rig.uploadsOver({ documents })(tenant_id, "req_1", { idempotency_key: "k1" });
     await upload.add(bytesOf("one"), { filename: "a.txt" });
     await expect(upload.accept(plain)).rejects.toBe(away);
     expect(await rig.blobKeys()).toHaveLength(1);
@@ -411,7 +414,7 @@ describe("when the transaction can't be written", () => {
         return rig.documents.commit(commits);
       },
     };
-    const upload = rig.uploadsOver({ documents })(tenant_id, "req_1", undefined);
+    const upload = await rig.uploadsOver({ documents })(tenant_id, "req_1");
     await upload.add(bytesOf("mine"), { filename: "a.txt" });
     const error = await refusal(upload.accept({ ...plain, document_id }));
     expect(error).toMatchObject({ code: "conflict", retryable: true });

@@ -19,6 +19,7 @@ interface Description {
 }
 
 const expected = {
+  "/docs/errors": ["get"],
   "/healthz": ["get"],
   "/metrics": ["get"],
   "/openapi.json": ["get"],

@@ -3,7 +3,7 @@
  * written once, so a file is written where it stays; what a killed process leaves half written, no commit names.
  */
 import { createHash, randomUUID } from "node:crypto";
-import { type FileHandle, open, readdir, stat, unlink } from "node:fs/promises";
+import { type FileHandle, open, readdir, stat, statfs, unlink } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
 import { Readable } from "node:stream";
 import { SluiceError } from "../../errors.ts";
@@ -153,6 +153,12 @@ export function createFolderBlobStore(options: FolderBlobStoreOptions): BlobStor
     list: (prefix) => walk(folder, folder, "", prefix),
 
     localPath: (key) => pathOf(folder, key),
+
+    freeBytes: async () => {
+      await disk(() => directories.ensure(folder));
+      const { bavail, bsize } = await disk(() => statfs(folder));
+      return bavail * bsize;
+    },
 
     check: async () => {
       const path = pathOf(folder, `.check/${randomUUID()}-00`);

@@ -101,6 +101,12 @@ export function createMemoryDocuments(state: MemoryState, system: System): Docum
 
     getCursor: async (name) => state.cursors.get(name) ?? 0,
 
+    hold: async (name, until) => {
+      state.holds.set(name, Math.max(until, state.holds.get(name) ?? 0));
+    },
+
+    heldUntil: async (name) => state.holds.get(name) ?? 0,
+
     saveCursor: async (name, sequence) => {
       state.cursors.set(name, sequence);
     },

@@ -6,6 +6,27 @@ import { type JobRow, joinKey, type MemoryState, type Transaction } from "./stat
 
 const iso = (ms: number) => new Date(ms).toISOString();
 
+/** Smaller steps of the clock back delay a job by no more than themselves. */
+const CLOCK_TOLERANCE_MS = 2_000;
+
+/** When the clock was set back since the last call, moves every time that somebody waits for by as much. */
+export function noticeClock(state: MemoryState, now: number): void {
+  const jump = state.counters.seen - now;
+  state.counters.seen = jump > CLOCK_TOLERANCE_MS ? now : Math.max(now, state.counters.seen);
+  if (jump <= CLOCK_TOLERANCE_MS) return;
+  for (const [job_id, row] of state.openJobs) {
+    const run_at = row.run_at - jump;
+    const moved =
+      row.lease_token === null
+        ? { run_at, job: { ...row.job, run_at: new Date(run_at).toISOString() } }
+        : { lease_until: row.lease_until - jump };
+    state.openJobs.set(job_id, { ...row, ...moved });
+  }
+  const seen = new Date(now).toISOString();
+  for (const worker of state.workers.values()) if (worker.last_seen_at > seen) worker.last_seen_at = seen;
+  for (const [name, until] of state.holds) state.holds.set(name, until - jump);
+}
+
 /** Puts a row where its state belongs, and its unique_key with it. */
 function putJob(state: MemoryState, tx: Transaction, row: JobRow): void {
   const { job_id, tenant_id, unique_key } = row.job;
@@ -26,6 +47,7 @@ export function findJob(state: MemoryState, job_id: string): JobRow | undefined 
 }
 
 export function enqueueJob(state: MemoryState, tx: Transaction, now: number, job: NewJob): void {
+  noticeClock(state, now);
   if (findJob(state, job.job_id)) throw new Error(`the job ${job.job_id} is queued already`);
   const run_at = now + (job.delay_seconds ?? 0) * 1_000;
   state.counters.place += 1;
@@ -83,7 +105,7 @@ export function endJob(
   outcome: { state: "succeeded" } | { state: "dead"; error: ErrorInfo },
 ): void {
   const row = requireLease(state, lease);
-  const error = outcome.state === "dead" ? { ...outcome.error } : row.job.error;
+  const error = outcome.state === "dead" ? { ...outcome.error } : null;
   putJob(state, tx, release(row, now, { state: outcome.state, error, finished_at: iso(now) }));
 }
 
@@ -96,6 +118,7 @@ export function retryJob(
   run_at: number,
   counts: boolean,
 ): void {
+  noticeClock(state, now);
   const row = requireLease(state, lease);
   const released = release(row, now, {
     state: "retrying",
@@ -134,7 +157,13 @@ export function redriveJob(
   if (!row || row.job.state === "succeeded" || (tenant_id !== undefined && row.job.tenant_id !== tenant_id)) {
     throw new ConflictError("job_state");
   }
-  const fresh = release(row, now, { state: "queued", attempts: 0, run_at: iso(now), finished_at: null });
+  const fresh = release(row, now, {
+    state: "queued",
+    attempts: 0,
+    run_at: iso(now),
+    error: null,
+    finished_at: null,
+  });
   putJob(state, tx, { ...fresh, run_at: now });
   tx.jobsChanged();
 }

@@ -2,7 +2,16 @@
 import type { ClaimedJob, Job, JobState, Lease } from "../../job.ts";
 import type { JobQueue } from "../../ports/job-queue.ts";
 import type { System } from "../../ports/system.ts";
-import { cancelJob, endJob, enqueueJob, findJob, redriveJob, requireLease, retryJob } from "./job-changes.ts";
+import {
+  cancelJob,
+  endJob,
+  enqueueJob,
+  findJob,
+  noticeClock,
+  redriveJob,
+  requireLease,
+  retryJob,
+} from "./job-changes.ts";
 import { type JobRow, type MemoryState, transact, watch } from "./state.ts";
 
 export function createMemoryQueue(state: MemoryState, system: System): JobQueue {
@@ -34,13 +43,19 @@ export function createMemoryQueue(state: MemoryState, system: System): JobQueue 
         for (const job of jobs) enqueueJob(state, tx, system.now(), job);
       }),
 
-    claim: async (worker_id, limit, lease_ms) =>
+    claim: async (worker_id, limit, lease_ms, options = {}) =>
       transact(state, (tx) => {
         const now = system.now();
+        noticeClock(state, now);
+        const { max_running_per_tenant = Number.POSITIVE_INFINITY } = options;
+        const busy = new Map<string, number>();
+        for (const { job } of running()) busy.set(job.tenant_id, (busy.get(job.tenant_id) ?? 0) + 1);
         const claimed: ClaimedJob[] = [];
         while (claimed.length < limit) {
-          const row = nextReady(state, now);
+          const mayRun = (tenant_id: string) => (busy.get(tenant_id) ?? 0) < max_running_per_tenant;
+          const row = nextReady(state, now, mayRun);
           if (!row) break;
+          busy.set(row.job.tenant_id, (busy.get(row.job.tenant_id) ?? 0) + 1);
           state.counters.turn += 1;
           tx.set(state.turns, row.job.tenant_id, state.counters.turn);
           const taken: JobRow = {
@@ -64,6 +79,7 @@ export function createMemoryQueue(state: MemoryState, system: System): JobQueue 
     heartbeat: async (worker, leases, lease_ms) =>
       transact(state, (tx) => {
         const now = system.now();
+        noticeClock(state, now);
         const last_seen_at = new Date(now).toISOString();
         tx.set(state.workers, worker.worker_id, { presence: { ...worker }, last_seen_at });
         const lost: string[] = [];
@@ -107,10 +123,11 @@ export function createMemoryQueue(state: MemoryState, system: System): JobQueue 
       return structuredClone(job);
     },
 
-    list: async ({ tenant_id, state: wanted, before, limit }) => {
+    list: async ({ tenant_id, state: wanted, error_code, before, limit }) => {
       const fits = ({ job }: JobRow) =>
         (tenant_id === undefined || job.tenant_id === tenant_id) &&
         (wanted === undefined || job.state === wanted) &&
+        (error_code === undefined || job.error?.code === error_code) &&
         (before === undefined || job.job_id < before);
       return [...state.openJobs.values(), ...state.endedJobs.values()]
         .filter(fits)
@@ -137,6 +154,16 @@ export function createMemoryQueue(state: MemoryState, system: System): JobQueue 
       }
       for (const row of state.endedJobs.values()) by_state[row.job.state] += 1;
       return { by_state, oldest_ready_ms: now - oldest };
+    },
+
+    depth: async (tenant_id) => {
+      let [tenant, total] = [0, 0];
+      for (const row of state.openJobs.values()) {
+        if (row.lease_token !== null) continue;
+        total += 1;
+        if (row.job.tenant_id === tenant_id) tenant += 1;
+      }
+      return { tenant, total };
     },
 
     nextReadyAt: async () => {
@@ -170,10 +197,14 @@ export function createMemoryQueue(state: MemoryState, system: System): JobQueue 
 }
 
 /** Of the ready jobs, the best of the tenant whose last turn is longest ago. */
-function nextReady(state: MemoryState, now: number): JobRow | undefined {
+function nextReady(
+  state: MemoryState,
+  now: number,
+  mayRun: (tenant_id: string) => boolean,
+): JobRow | undefined {
   let best: JobRow | undefined;
   for (const row of state.openJobs.values()) {
-    if (row.lease_token !== null || row.run_at > now) continue;
+    if (row.lease_token !== null || row.run_at > now || !mayRun(row.job.tenant_id)) continue;
     if (!best || comesBefore(state, row, best)) best = row;
   }
   return best;

@@ -61,6 +61,8 @@ export interface MemoryState {
   events: SluiceEvent[];
   answers: Map<string, IdempotentAnswer>;
   cursors: Map<string, number>;
+  /** Name → Unix milliseconds. */
+  holds: Map<string, number>;
   /** Jobs that have not ended: what claims look through. */
   openJobs: Map<string, JobRow>;
   endedJobs: Map<string, JobRow>;
@@ -70,7 +72,8 @@ export interface MemoryState {
   turns: Map<string, number>;
   workers: Map<string, { presence: WorkerPresence; last_seen_at: string }>;
   keys: Map<string, ApiKey>;
-  counters: { place: number; turn: number };
+  /** `seen`: the latest time that a claim or a heartbeat came with. */
+  counters: { place: number; turn: number; seen: number };
   eventListeners: Set<() => void>;
   jobListeners: Set<() => void>;
 }
@@ -86,13 +89,14 @@ export function createMemoryState(): MemoryState {
     events: [],
     answers: new Map(),
     cursors: new Map(),
+    holds: new Map(),
     openJobs: new Map(),
     endedJobs: new Map(),
     uniqueKeys: new Map(),
     turns: new Map(),
     workers: new Map(),
     keys: new Map(),
-    counters: { place: 0, turn: 0 },
+    counters: { place: 0, turn: 0, seen: 0 },
     eventListeners: new Set(),
     jobListeners: new Set(),
   };

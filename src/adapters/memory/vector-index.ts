@@ -5,6 +5,7 @@
 import { SluiceError } from "../../errors.ts";
 import { matchesFilter } from "../../filter.ts";
 import type { IndexEntry, IndexHit, IndexScope, VectorIndex } from "../../ports/vector-index.ts";
+import { requireLease } from "./job-changes.ts";
 import { type MemoryState, transact, versionRows } from "./state.ts";
 
 export function createMemoryIndex(state: MemoryState, embedder_id: string): VectorIndex {
@@ -31,8 +32,9 @@ export function createMemoryIndex(state: MemoryState, embedder_id: string): Vect
   return {
     embedder_id,
 
-    stage: async (entries) =>
+    stage: async (entries, lease) =>
       transact(state, (tx) => {
+        if (lease) requireLease(state, lease);
         for (const entry of entries) {
           const { chunk_id, document_id, version } = entry.chunk;
           const rows = versionRows(state, tx, document_id, version);

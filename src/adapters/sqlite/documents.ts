@@ -180,6 +180,19 @@ export function createSqliteDocuments(
       });
     },
 
+    async hold(name, until) {
+      await writer.write({
+        op: "run",
+        sql: `INSERT INTO holds (name, until) VALUES (?, ?)
+              ON CONFLICT (name) DO UPDATE SET until = max(until, excluded.until)`,
+        values: [name, until],
+      });
+    },
+
+    async heldUntil(name) {
+      return (one("SELECT until FROM holds WHERE name = ?", name)?.until ?? 0) as number;
+    },
+
     async referencedBlobs(keys) {
       const rows = all(
         `SELECT blob_key FROM versions WHERE blob_key IN (SELECT value FROM json_each(?1))

@@ -31,8 +31,17 @@ export function createSqliteQueue(
 
   return {
     enqueue: (jobs) => apply({ enqueue: jobs }),
-    claim: (worker_id, limit, lease_ms) =>
-      writer.write({ op: "claim", worker_id, limit, lease_ms, now: system.now() }),
+    claim: (worker_id, limit, lease_ms, options = {}) => {
+      const { max_running_per_tenant = Number.POSITIVE_INFINITY } = options;
+      return writer.write({
+        op: "claim",
+        worker_id,
+        limit,
+        lease_ms,
+        max_running_per_tenant,
+        now: system.now(),
+      });
+    },
     heartbeat: (worker, leases, lease_ms) =>
       writer.write({ op: "heartbeat", worker, leases, lease_ms, now: system.now() }),
 
@@ -65,10 +74,11 @@ export function createSqliteQueue(
       return toJob(row);
     },
 
-    async list({ tenant_id, state, before, limit }) {
+    async list({ tenant_id, state, error_code, before, limit }) {
       const { where, values } = conditions({
         "tenant_id = ?": tenant_id,
         "state = ?": state,
+        "error ->> '$.code' = ?": error_code,
         "job_id < ?": before,
       });
       const rows = sql(`SELECT * FROM jobs WHERE ${where} ORDER BY job_id DESC LIMIT ?`).all(
@@ -88,6 +98,14 @@ export function createSqliteQueue(
         "SELECT min(run_at) AS run_at FROM jobs WHERE state IN ('queued', 'retrying') AND run_at <= ?",
       ).get(now)?.run_at as number | null;
       return { by_state, oldest_ready_ms: oldest === null ? 0 : now - oldest };
+    },
+
+    async depth(tenant_id) {
+      const row = sql(
+        `SELECT count(*) AS total, count(*) FILTER (WHERE tenant_id = ?) AS tenant
+         FROM jobs WHERE state IN ('queued', 'retrying')`,
+      ).get(tenant_id);
+      return row as { tenant: number; total: number };
     },
 
     async nextReadyAt() {

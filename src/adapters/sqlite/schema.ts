@@ -162,6 +162,12 @@ const migrations: string[] = [
     created_at TEXT NOT NULL
   ) WITHOUT ROWID;
   `,
+  `
+  CREATE TABLE holds (name TEXT PRIMARY KEY, until INTEGER NOT NULL) WITHOUT ROWID;
+  -- One row: the latest time that any process has seen (see write-clock.ts).
+  CREATE TABLE clock (seen INTEGER NOT NULL);
+  INSERT INTO clock VALUES (0);
+  `,
 ];
 
 export interface OpenOptions {

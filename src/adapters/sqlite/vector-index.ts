@@ -11,7 +11,7 @@ export function createSqliteIndex(
   const { embedder_id, dimensions } = embedder;
   return {
     embedder_id,
-    stage: (entries) => writer.write({ op: "stage", embedder_id, dimensions, entries }),
+    stage: (entries, lease) => writer.write({ op: "stage", embedder_id, dimensions, entries, lease }),
     remove: (tenant_id, document_id, version) =>
       writer.write({ op: "remove_indexed", tenant_id, document_id, version }),
     nearest: (scope, vector, limit) => threads.ask({ kind: "nearest", embedder_id, scope, vector, limit }),

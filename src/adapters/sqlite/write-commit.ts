@@ -6,7 +6,7 @@ import { toBytes } from "./rows.ts";
 import type { Sql } from "./schema.ts";
 import { putChunk } from "./write-chunk.ts";
 import { dropIndexed } from "./write-index.ts";
-import { cancelJob, insertJob, redriveJob, settleJob } from "./write-jobs.ts";
+import { cancelJob, insertJob, redriveJob, requireLease, settleJob } from "./write-jobs.ts";
 
 /** What a write means to others: whose doorbell to ring after the commit. */
 export interface Effects {
@@ -17,7 +17,7 @@ export interface Effects {
 /** @returns the sequence of the last event written; 0 when there was none */
 export function applyCommit(sql: Sql, commit: Commit, now: number, effects: Effects): number {
   const { tenant_id } = commit;
-  if (commit.lease) requireLease(sql, commit.lease.job_id, commit.lease.lease_token);
+  if (commit.lease) requireLease(sql, commit.lease);
   if (commit.document) putDocument(sql, commit.document.record, commit.document.expect_revision);
   if (commit.remove_document) {
     const { document_id, expect_revision } = commit.remove_document;
@@ -102,14 +102,6 @@ export function applyCommit(sql: Sql, commit: Commit, now: number, effects: Effe
     effects.events = true;
   }
   return sequence;
-}
-
-function requireLease(sql: Sql, job_id: string, lease_token: string): void {
-  const held = sql("SELECT 1 FROM jobs WHERE job_id = ? AND state = 'running' AND lease_token = ?").get(
-    job_id,
-    lease_token,
-  );
-  if (!held) throw new ConflictError("lease_lost");
 }
 
 const documentColumns = [

@@ -48,24 +48,38 @@ export function claimJobs(
   worker_id: string,
   limit: number,
   lease_ms: number,
+  max_running_per_tenant: number,
   now: number,
   newToken: () => string,
 ): ClaimedJob[] {
   const claimed: ClaimedJob[] = [];
-  let tenants = waitingTenants(sql, now).slice(0, limit);
+  // How many more each tenant may run.
+  const room = new Map<string, number>();
+  if (max_running_per_tenant < Number.POSITIVE_INFINITY) {
+    for (const row of sql(
+      "SELECT tenant_id, count(*) AS jobs FROM jobs WHERE state = 'running' GROUP BY tenant_id",
+    ).all()) {
+      room.set(row.tenant_id as string, max_running_per_tenant - (row.jobs as number));
+    }
+  }
+  const roomOf = (tenant_id: string) => room.get(tenant_id) ?? max_running_per_tenant;
+  let tenants = waitingTenants(sql, now)
+    .filter((tenant_id) => roomOf(tenant_id) > 0)
+    .slice(0, limit);
   while (claimed.length < limit && tenants.length > 0) {
     const share = Math.ceil((limit - claimed.length) / tenants.length);
     const unserved: string[] = [];
     for (const tenant_id of tenants) {
-      const wanted = Math.min(share, limit - claimed.length);
-      if (wanted === 0) break;
+      const wanted = Math.min(share, limit - claimed.length, roomOf(tenant_id));
+      if (claimed.length === limit) break;
       const rows = sql(
         `SELECT * FROM jobs WHERE tenant_id = ? AND ${READY} AND run_at <= ?
          ORDER BY priority DESC, run_at, job_id LIMIT ?`,
       ).all(tenant_id, now, wanted) as Row[];
       for (const row of rows) claimed.push(lease(sql, row, worker_id, now + lease_ms, now, newToken()));
       if (rows.length > 0) takeTurn(sql, tenant_id);
-      if (rows.length === wanted) unserved.push(tenant_id);
+      room.set(tenant_id, roomOf(tenant_id) - rows.length);
+      if (rows.length === wanted && roomOf(tenant_id) > 0) unserved.push(tenant_id);
     }
     tenants = unserved;
   }
@@ -138,6 +152,12 @@ export function heartbeat(
       return changes !== 1;
     })
     .map(({ job_id }) => job_id);
+}
+
+/** @throws ConflictError lease_lost unless the job is running under this lease */
+export function requireLease(sql: Sql, { job_id, lease_token }: Lease): void {
+  const held = sql("SELECT 1 FROM jobs WHERE job_id = ? AND state = 'running' AND lease_token = ?");
+  if (!held.get(job_id, lease_token)) throw new ConflictError("lease_lost");
 }
 
 export function settleJob(

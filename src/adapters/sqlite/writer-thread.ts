@@ -12,10 +12,11 @@ import { SluiceError } from "../../errors.ts";
 import { ConflictError } from "../../ports/document-store.ts";
 import { doorbells } from "./doorbell.ts";
 import { migrate, openDatabase, statements, translateError } from "./schema.ts";
+import { noticeClock } from "./write-clock.ts";
 import { applyCommit, type Effects } from "./write-commit.ts";
 import { removeIndexed, stageEntries } from "./write-index.ts";
-import { applyJobChange, claimJobs, heartbeat, removeWorker } from "./write-jobs.ts";
-import type { WriteAnswer, WriteRequest, WriterData } from "./writer.ts";
+import { applyJobChange, claimJobs, heartbeat, removeWorker, requireLease } from "./write-jobs.ts";
+import { monotonicMs, type WriteAnswer, type WriteRequest, type WriterData } from "./writer.ts";
 
 /** Requests that share one transaction at most, and milliseconds after which no more join it. */
 const BATCH_LIMIT = 256;
@@ -90,7 +91,11 @@ function runOne(request: WriteRequest, effects: Effects): WriteAnswer {
   }
 }
 
+/** A request older than this says nothing of the clock: it waited for the lock, or its process was stopped. */
+const CLOCK_FRESH_MS = 1_000;
+
 function execute(request: WriteRequest, effects: Effects): unknown {
+  if ("now" in request && monotonicMs() - request.asked_at < CLOCK_FRESH_MS) noticeClock(sql, request.now);
   switch (request.op) {
     case "commit": {
       let sequence = 0;
@@ -103,12 +108,21 @@ function execute(request: WriteRequest, effects: Effects): unknown {
       effects.jobs = true;
       return applyJobChange(sql, request.change, request.now);
     case "claim":
-      return claimJobs(sql, request.worker_id, request.limit, request.lease_ms, request.now, randomUUID);
+      return claimJobs(
+        sql,
+        request.worker_id,
+        request.limit,
+        request.lease_ms,
+        request.max_running_per_tenant,
+        request.now,
+        randomUUID,
+      );
     case "heartbeat":
       return heartbeat(sql, request.worker, request.leases, request.lease_ms, request.now);
     case "remove_worker":
       return removeWorker(sql, request.worker_id);
     case "stage":
+      if (request.lease) requireLease(sql, request.lease);
       return stageEntries(sql, request.embedder_id, request.dimensions, request.entries);
     case "remove_indexed":
       return removeIndexed(sql, request.tenant_id, request.document_id, request.version);

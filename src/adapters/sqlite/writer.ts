@@ -16,14 +16,27 @@ export interface WriterData {
 export type WriteOperation =
   | { op: "commit"; commits: Commit[]; now: number }
   | { op: "jobs"; change: JobChange; now: number }
-  | { op: "claim"; worker_id: string; limit: number; lease_ms: number; now: number }
+  | {
+      op: "claim";
+      worker_id: string;
+      limit: number;
+      lease_ms: number;
+      max_running_per_tenant: number;
+      now: number;
+    }
   | { op: "heartbeat"; worker: WorkerPresence; leases: Lease[]; lease_ms: number; now: number }
   | { op: "remove_worker"; worker_id: string }
-  | { op: "stage"; embedder_id: string; dimensions: number; entries: IndexEntry[] }
+  | {
+      op: "stage";
+      embedder_id: string;
+      dimensions: number;
+      entries: IndexEntry[];
+      lease: Lease | undefined;
+    }
   | { op: "remove_indexed"; tenant_id: string; document_id: string; version: number }
   | { op: "run"; sql: string; values: (string | number | null)[] }
   | { op: "close" };
-export type WriteRequest = WriteOperation & { id: number };
+export type WriteRequest = WriteOperation & { id: number /** By `monotonicMs`. */; asked_at: number };
 
 export interface WriteAnswer {
   id: number;
@@ -37,6 +50,11 @@ export interface Writer {
   /** Resolves when the transaction that holds it is on disk. @throws ConflictError, SluiceError */
   write<T>(operation: WriteOperation): Promise<T>;
   close(): Promise<void>;
+}
+
+/** Milliseconds of a clock that never jumps, the same on every thread of the process. */
+export function monotonicMs(): number {
+  return Number(process.hrtime.bigint() / 1_000_000n);
 }
 
 /** @param onCommit called after each commit of this writer, with what it may mean to others */
@@ -87,13 +105,13 @@ export async function startWriter(data: WriterData, onCommit: (effects: Effects)
         waiting.set(id, { resolve: resolve as (value: never) => void, reject });
         // An answer is owed: the process stays up until it has come.
         thread.ref();
-        thread.postMessage({ ...operation, id });
+        thread.postMessage({ ...operation, id, asked_at: monotonicMs() });
       });
     },
     async close() {
       if (dead) return;
       thread.ref();
-      thread.postMessage({ op: "close", id: ++lastId });
+      thread.postMessage({ op: "close", id: ++lastId, asked_at: monotonicMs() });
       await ended;
     },
   };

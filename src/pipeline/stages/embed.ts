@@ -1,6 +1,11 @@
 /** embed: chunks → vectors, batch by batch. Each batch is stored before the next is asked for: it is the checkpoint. */
-import type { Stage } from "../stage.ts";
+import { SluiceError } from "../../errors.ts";
+import { findReusable } from "../reuse.ts";
+import type { Stage, StageContext } from "../stage.ts";
 import type { Chunked } from "./chunk.ts";
+
+/** How long an embedder that asked to slow down, and did not say for how long, is left alone. */
+const PAUSE_MS = 5_000;
 
 export const embed: Stage<Chunked, Chunked> = {
   name: "embedding",
@@ -9,7 +14,8 @@ export const embed: Stage<Chunked, Chunked> = {
     const { source, documents, embedder, signal } = context;
     const { tenant_id, document_id, version } = source;
     const { embedder_id } = embedder;
-    let embedded = 0;
+    const reusable = await findReusable(documents, source, embedder_id);
+    let [embedded, reused] = [0, 0];
     let next = await documents.firstUnembedded(tenant_id, document_id, version, embedder_id);
     while (next !== null && next < chunks_created) {
       signal.throwIfAborted();
@@ -18,23 +24,23 @@ export const embed: Stage<Chunked, Chunked> = {
       const batch = await documents.listChunks(tenant_id, document_id, version, next, size);
       const last = batch.at(-1);
       if (!last) throw new Error(`${document_id} version ${version} lost its chunks from ${next} on`);
-      const vectors = await embedder.embed(
-        batch.map(({ text }) => text),
-        "passage",
-        signal,
-      );
-      await context.commit({
-        embeddings: {
-          document_id,
-          version,
-          embedder_id,
-          vectors: batch.map(({ ordinal }, place) => ({ ordinal, vector: vectors[place] as Float32Array })),
-        },
-      });
-      embedded += batch.length;
+      const known = await reusable(batch);
+      const unknown = batch.filter((_, place) => known[place] === undefined).map(({ text }) => text);
+      const made = unknown.length === 0 ? [] : await embedUnlessHeld(context, unknown);
+      embedded += made.length;
+      reused += batch.length - made.length;
+      const vectors = batch.map(({ ordinal }, place) => ({
+        ordinal,
+        vector: known[place] ?? (made.shift() as Float32Array),
+      }));
+      await context.commit({ embeddings: { document_id, version, embedder_id, vectors } });
       next = last.ordinal + 1;
     }
-    return { output: { chunks_created }, checkpoint: { chunks_created, embedder_id }, counts: { embedded } };
+    return {
+      output: { chunks_created },
+      checkpoint: { chunks_created, embedder_id },
+      counts: { embedded, reused },
+    };
   },
 
   async restore(checkpoint, context) {
@@ -44,3 +50,30 @@ export const embed: Stage<Chunked, Chunked> = {
     return chunked;
   },
 };
+
+/**
+ * Embeds, unless the embedder asked anybody for a pause that is not over. Then nobody asks it again before its time:
+ * whoever comes here goes back into the queue, extracted and chunked, at no cost of an attempt.
+ *
+ * @throws SluiceError embedder_rate_limited, and what the embedder throws
+ */
+async function embedUnlessHeld(context: StageContext, texts: string[]): Promise<Float32Array[]> {
+  const { documents, embedder, system, signal } = context;
+  const name = `embedder:${embedder.embedder_id}`;
+  const wait = (await documents.heldUntil(name)) - system.now();
+  if (wait > 0) {
+    throw new SluiceError(
+      "embedder_rate_limited",
+      `The embedding service asked for a pause, which lasts ${Math.ceil(wait / 1_000)} s more.`,
+      { retry_after_ms: wait },
+    );
+  }
+  try {
+    return await embedder.embed(texts, "passage", signal);
+  } catch (error) {
+    if (error instanceof SluiceError && error.code === "embedder_rate_limited") {
+      await documents.hold(name, system.now() + (error.retry_after_ms ?? PAUSE_MS));
+    }
+    throw error;
+  }
+}

@@ -1,10 +1,12 @@
 /** extract: original bytes → text and blocks. Both go to the blob store before the checkpoint names them. */
+import { createHash } from "node:crypto";
 import { createWriteStream } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { pipeline } from "node:stream/promises";
 import type { Block, ExtractedText } from "../../chunk.ts";
+import { SluiceError } from "../../errors.ts";
 import type { BlobStore } from "../../ports/blob-store.ts";
 import type { Stage, StageContext } from "../stage.ts";
 
@@ -49,16 +51,39 @@ export const extract: Stage<undefined, ExtractedText> = {
 
 /** The original as a local file: where the blob store has it, or in a copy that is removed afterwards. */
 async function withLocalFile<T>({ source, blobs, signal }: StageContext, use: (path: string) => Promise<T>) {
-  // A get proves that the blob is there before the extractor is bothered.
   const bytes = await blobs.get(source.blob_key);
+  // What a disk has changed would be read as something else, or as damaged by its author.
+  const hash = createHash("sha256");
+  const verify = () => {
+    if (hash.digest("hex") === source.sha256) return;
+    throw new SluiceError(
+      "blob_corrupted",
+      `The stored bytes of ${source.filename} are not the ones that were uploaded (SHA-256 ${source.sha256}).`,
+    );
+  };
   if (blobs.localPath) {
-    bytes.destroy();
+    for await (const chunk of bytes) {
+      signal.throwIfAborted();
+      hash.update(chunk);
+    }
+    verify();
     return use(blobs.localPath(source.blob_key));
   }
   const folder = await mkdtemp(join(tmpdir(), "sluice-"));
   try {
     const path = join(folder, "original");
-    await pipeline(bytes, createWriteStream(path), { signal });
+    await pipeline(
+      bytes,
+      async function* (chunks: AsyncIterable<Buffer>) {
+        for await (const chunk of chunks) {
+          hash.update(chunk);
+          yield chunk;
+        }
+      },
+      createWriteStream(path),
+      { signal },
+    );
+    verify();
     return await use(path);
   } finally {
     await rm(folder, { recursive: true, force: true });

@@ -27,6 +27,7 @@ export const indexChunks: Stage<Chunked, Chunked> = {
           if (!vector) throw new Error(`${chunk.chunk_id} has no vector`);
           return { chunk, tenant_id, collection, vector };
         }),
+        context.lease,
       );
       next = last.ordinal + 1;
       context.progress(next, chunks_created);

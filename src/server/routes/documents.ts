@@ -160,6 +160,9 @@ function uploadRoute(app: App, dependencies: AppDependencies): void {
             "idempotency_key_in_use",
             "idempotency_key_reused",
             "conflict",
+            "queue_full",
+            "overloaded",
+            "storage_full",
             "storage_unavailable",
           ),
         },
@@ -169,7 +172,10 @@ function uploadRoute(app: App, dependencies: AppDependencies): void {
     async (request, reply) => {
       const { query } = request;
       const key = idempotencyKeyOf(request.headers["idempotency-key"]);
-      const upload = beginUpload(request.tenant_id, request.id, key);
+      const upload = await beginUpload(request.tenant_id, request.id, {
+        idempotency_key: key,
+        size_bytes: Number(request.headers["content-length"] ?? 0),
+      });
       try {
         // Asked for only now, when nothing stands against the request but the body itself.
         if (request.headers.expect !== undefined) reply.raw.writeContinue();
