@@ -70,14 +70,14 @@ async function measure({ quick, folder }: Context, loaded: boolean): Promise<Rou
   await using load = await startHelper<LoadMethods>("load");
   await using others = await startHelper<LoadMethods>("load");
   const url = `${server.url}/v1/documents`;
-  const warm = { url, form: "raw", clients: CLIENTS, requests: 100 } as const;
+  const warm = { url, form: "raw", clients: CLIENTS, requests: quick ? 20 : 100 } as const;
   for (const { bytes } of SIZES) await load.call("upload", { ...warm, size: bytes });
   // More than the workers get done meanwhile.
   if (loaded) await others.call("upload", { ...warm, requests: 80, size: 200_000 });
   const uploads: number[][] = [];
   const searches: number[] = [];
   for (const { bytes } of SIZES) {
-    const requests = (quick ? 40 : 100) * CLIENTS;
+    const requests = (quick ? 12 : 100) * CLIENTS;
     const uploading = load.call("upload", { ...warm, size: bytes, requests, pause_ms: PAUSE_MS });
     if (loaded) {
       let done = false;

@@ -13,7 +13,7 @@ export interface Table {
 export interface Context {
   /** Fewer rounds: for a look, not for a figure to quote. */
   quick: boolean;
-  /** Makes a new empty folder under the run's own, which is removed at the end. */
+  /** Makes a new empty folder, which is removed when the benchmark has ended. */
   folder(name: string): string;
   /** A folder of real files to use beside the generated ones; undefined when there is none. */
   corpus: string | undefined;

@@ -2,7 +2,7 @@
  * `npm run bench`: what Sluice costs, against what it would cost without Sluice, in one run on one machine.
  * Nothing here passes or fails: see README.md beside this file for how to read it.
  */
-import { existsSync, mkdirSync, mkdtempSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -11,10 +11,12 @@ import { ack } from "./ack.ts";
 import { ackUnderLoad } from "./ack-under-load.ts";
 import type { Benchmark, Context, Table } from "./benchmark.ts";
 import { eventLatency } from "./event-latency.ts";
+import { footprint } from "./footprint.ts";
 import { describeMachine } from "./machine.ts";
 import { pipelineThroughput } from "./pipeline.ts";
 import { queue } from "./queue.ts";
 import { renderMachine, renderTable } from "./report.ts";
+import { stopServers } from "./server.ts";
 import { rounded } from "./statistics.ts";
 import { thousandChunks } from "./thousand-chunks.ts";
 
@@ -25,6 +27,7 @@ const benchmarks: Readonly<Record<string, Benchmark>> = {
   "thousand-chunks": thousandChunks,
   "event-latency": eventLatency,
   queue,
+  footprint,
 };
 
 const usage = `npm run bench -- [NAME…] [--quick] [--json] [--corpus DIR] [--folder DIR]
@@ -33,19 +36,12 @@ const usage = `npm run bench -- [NAME…] [--quick] [--json] [--corpus DIR] [--f
   --quick       fewer rounds: a look, not a figure to quote
   --json        the result as JSON on standard output
   --corpus DIR  real files for the pipeline and for the synchronous handler
-  --folder DIR  where to write; default the system's folder for temporary files
+  --folder DIR  where to write, up to 8 GB of it; default the system's folder for temporary files
+
+The exit code is 1 when something could not be measured, 2 for a wrong command line.
 `;
 
-const { values, positionals } = parseArgs({
-  allowPositionals: true,
-  options: {
-    quick: { type: "boolean", default: false },
-    json: { type: "boolean", default: false },
-    corpus: { type: "string" },
-    folder: { type: "string", default: tmpdir() },
-    help: { type: "boolean", short: "h", default: false },
-  },
-});
+const { values, positionals } = commandLine();
 const unknown = positionals.filter((name) => !(name in benchmarks));
 if (values.help || unknown.length > 0) {
   for (const name of unknown) process.stderr.write(`There is no benchmark ${name}.\n`);
@@ -54,11 +50,12 @@ if (values.help || unknown.length > 0) {
 }
 
 const folder = mkdtempSync(join(resolve(values.folder), "sluice-bench-"));
-const cleanUp = () => rmSync(folder, { recursive: true, force: true });
-// The processes started here are in the same group and stop by themselves.
+// A process that is just ending may still write: then what it wrote is removed in the next try.
+const remove = (path: string) => rmSync(path, { recursive: true, force: true, maxRetries: 10 });
 for (const signal of ["SIGINT", "SIGTERM"] as const) {
-  process.once(signal, () => {
-    cleanUp();
+  process.once(signal, async () => {
+    await stopServers();
+    remove(folder);
     process.exit(130);
   });
 }
@@ -66,12 +63,12 @@ for (const signal of ["SIGINT", "SIGTERM"] as const) {
 /** Beside a checkout there may be a folder of real documents. */
 const neighbour = fileURLToPath(new URL("../../shared/corpus", import.meta.url));
 const say = (text: string) => process.stderr.write(`${text}\n`);
-let folders = 0;
+let folders: string[] = [];
 const context: Context = {
   quick: values.quick,
   folder(name) {
-    const path = join(folder, `${++folders}-${name}`);
-    mkdirSync(path);
+    const path = mkdtempSync(join(folder, `${name}-`));
+    folders.push(path);
     return path;
   },
   corpus:
@@ -82,21 +79,64 @@ const context: Context = {
 
 const machine = describeMachine(folder);
 if (!values.json) process.stdout.write(`${renderMachine(machine)}\n`);
-const results: { name: string; seconds: number; tables: Table[] }[] = [];
-try {
-  for (const [name, run] of Object.entries(benchmarks)) {
-    if (positionals.length > 0 && !positionals.includes(name)) continue;
-    say(`\n${name} …`);
-    const started = performance.now();
-    const tables = await run(context);
-    const seconds = rounded((performance.now() - started) / 1_000);
-    results.push({ name, seconds, tables });
-    if (!values.json) {
-      process.stdout.write(`\n${tables.map(renderTable).join("\n\n")}\n  (${name}: ${seconds} s)\n`);
-    }
+const results: { name: string; seconds: number; tables: Table[]; error?: string }[] = [];
+for (const [name, run] of Object.entries(benchmarks)) {
+  if (positionals.length > 0 && !positionals.includes(name)) continue;
+  if (run === footprint && process.platform !== "linux" && positionals.length === 0) {
+    say(`\n${name} is left out: it reads /proc, which only Linux has.`);
+    continue;
   }
-} finally {
-  cleanUp();
+  say(`\n${name} …`);
+  const started = performance.now();
+  const seconds = () => rounded((performance.now() - started) / 1_000);
+  try {
+    const tables = await run(context);
+    requireFigures(tables);
+    results.push({ name, seconds: seconds(), tables });
+    if (!values.json) {
+      process.stdout.write(`\n${tables.map(renderTable).join("\n\n")}\n  (${name}: ${seconds()} s)\n`);
+    }
+  } catch (error) {
+    // The others are measured all the same; the exit code tells.
+    process.exitCode = 1;
+    const { message, stack } = error instanceof Error ? error : new Error(String(error));
+    results.push({ name, seconds: seconds(), tables: [], error: message });
+    say(`${name} could not be measured: ${stack ?? message}`);
+  }
+  for (const path of folders) remove(path);
+  folders = [];
 }
+remove(folder);
 if (values.json)
   process.stdout.write(`${JSON.stringify({ machine, quick: values.quick, results }, null, 2)}\n`);
+
+/** @throws Error for a figure that is none: a median of nothing, a ratio to zero */
+function requireFigures(tables: Table[]): void {
+  for (const { title, rows } of tables) {
+    for (const row of rows) {
+      for (const [name, value] of Object.entries(row)) {
+        if (typeof value === "number" && !Number.isFinite(value)) {
+          throw new Error(`${title}: ${name} is ${value} in ${JSON.stringify(row)}`);
+        }
+      }
+    }
+  }
+}
+
+function commandLine() {
+  try {
+    return parseArgs({
+      allowPositionals: true,
+      options: {
+        quick: { type: "boolean", default: false },
+        json: { type: "boolean", default: false },
+        corpus: { type: "string" },
+        folder: { type: "string", default: tmpdir() },
+        help: { type: "boolean", short: "h", default: false },
+      },
+    });
+  } catch (error) {
+    process.stderr.write(`${(error as Error).message}\n\n${usage}`);
+    process.exit(2);
+  }
+}

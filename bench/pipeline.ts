@@ -57,10 +57,16 @@ export async function pipelineThroughput(context: Context): Promise<Table[]> {
     { target: "Sluice, defaults", run: (round: string) => throughSluice(standard.url, files, round) },
   ];
   const results = targets.map((): Run[] => []);
+  let reference: Run | undefined;
   for (let round = 0; round <= rounds; round++) {
     say(round === 0 ? "  warming up" : `  round ${round}`);
-    for (const [index, { run }] of targets.entries()) {
+    for (let turn = 0; turn < targets.length; turn++) {
+      // Another one goes first each round.
+      const index = (turn + round) % targets.length;
+      const { target, run } = targets[index] as (typeof targets)[number];
       const result = await run(`round-${round}`);
+      reference ??= result;
+      requireSame(target, result, reference);
       if (round > 0) results[index]?.push(result);
     }
   }
@@ -111,6 +117,14 @@ export async function pipelineThroughput(context: Context): Promise<Table[]> {
       ],
     },
   ];
+}
+
+/** @throws Error when one target did other work than another: then their times can't be compared */
+function requireSame(target: string, { chunks, failed }: Run, expected: Run): void {
+  if (chunks === expected.chunks && failed === expected.failed) return;
+  throw new Error(
+    `${target}: ${chunks} chunks and ${failed} failures, not ${expected.chunks} and ${expected.failed}`,
+  );
 }
 
 async function throughSluice(url: string, files: Folder["files"], round: string): Promise<Run> {

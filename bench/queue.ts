@@ -1,11 +1,14 @@
 /** The job queue alone: how fast jobs go in, how fast they go through, and how soon an idle worker starts one. */
+import { createHash } from "node:crypto";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { setTimeout as sleep } from "node:timers/promises";
 import { createHashingEmbedder } from "../src/adapters/hashing/embedder.ts";
 import { createSystem } from "../src/adapters/node/system.ts";
 import { openSqliteStorage } from "../src/adapters/sqlite/storage.ts";
-import { DELETE_DOCUMENT, type NewJob } from "../src/job.ts";
+import { advance } from "../src/document.ts";
+import { DELETE_DOCUMENT, INGEST_DOCUMENT, type NewJob } from "../src/job.ts";
+import type { Commit } from "../src/ports/document-store.ts";
 import type { JobQueue } from "../src/ports/job-queue.ts";
 import type { Context, Row, Table } from "./benchmark.ts";
 import { drain } from "./drain.ts";
@@ -33,6 +36,39 @@ function newJob(): NewJob {
 
 const newJobs = (count: number) => Array.from({ length: count }, newJob);
 
+/** What the transaction of an upload holds: a document, its version, its job and its event. */
+function newUpload(): Commit {
+  const job = { ...newJob(), job_type: INGEST_DOCUMENT };
+  const { tenant_id, job_id, correlation_id } = job;
+  const document_id = String(job.payload.document_id);
+  const file = {
+    version: 1,
+    filename: "bench.txt",
+    media_type: "text/plain",
+    size_bytes: 1_000,
+    sha256: createHash("sha256").update(document_id).digest("hex"),
+  };
+  const { document, event } = advance(
+    { tenant_id, document_id, collection: "bench", metadata: {} },
+    "rag.document.uploaded",
+    { job_id, ...file },
+    { ...system, correlation_id, causation_id: system.newId("req") },
+  );
+  return {
+    tenant_id,
+    document: { record: document, expect_revision: null },
+    version: {
+      tenant_id,
+      document_id,
+      ...file,
+      blob_key: `${tenant_id}/${system.newId("blob")}`,
+      created_at: document.updated_at,
+    },
+    events: [event],
+    enqueue: [{ ...job, payload: { document_id, version: 1 }, unique_key: `ingest:${document_id}` }],
+  };
+}
+
 async function throughput({ quick, folder, say }: Context): Promise<Table> {
   const rounds = quick ? 2 : 5;
   const jobs = quick ? 4_000 : 10_000;
@@ -41,7 +77,7 @@ async function throughput({ quick, folder, say }: Context): Promise<Table> {
   await using first = await startHelper<JobWorkerMethods>("job-worker", { folder: path });
   await using second = await startHelper<JobWorkerMethods>("job-worker", { folder: path });
   const floor = createFloor(folder("queue-floor"));
-  const { queue } = storage;
+  const { documents, queue } = storage;
   const here = "bench-worker";
   const fill = () => enqueueAll(queue, jobs, 1, 500);
 
@@ -61,6 +97,16 @@ async function throughput({ quick, folder, say }: Context): Promise<Table> {
       task: "enqueue, 32 callers, one by one",
       floor: "floor: enqueue one by one",
       run: () => enqueueAll(queue, jobs / 2, 32, 1),
+    },
+    {
+      task: "document + job + event, 1 caller",
+      floor: "floor: enqueue one by one",
+      run: () => inTurns(jobs / 10, 1, 1, () => documents.commit([newUpload()])),
+    },
+    {
+      task: "document + job + event, 32 callers",
+      floor: "floor: enqueue one by one",
+      run: () => inTurns(jobs / 2, 32, 1, () => documents.commit([newUpload()])),
     },
     {
       task: "floor: claim 50, complete 50",
@@ -98,7 +144,7 @@ async function throughput({ quick, folder, say }: Context): Promise<Table> {
       const started = performance.now();
       const done = await run();
       if (round > 0) rates.get(task)?.push(perSecond(done, performance.now() - started));
-      if (task.startsWith("enqueue")) await drain(queue, here, CLAIMS, 1);
+      if (!task.includes("claim")) await drain(queue, here, CLAIMS, 1);
     }
   }
   await storage.close();
@@ -118,21 +164,32 @@ async function throughput({ quick, folder, say }: Context): Promise<Table> {
     title: "queue: jobs that do nothing, SQLite, synchronous=FULL",
     rows,
     notes: [
-      "The floor: a bare table with one index, one process, one transaction for each claim and each completion of 50.",
+      "Enqueue and document + job + event: of one bare row, one by one. document + job + event is what an upload commits.",
+      "Claim and complete: of a bare table with one index, one process, one transaction for each claim and each completion of 50.",
       `Medians of ${rounds} interleaved rounds of ${jobs} jobs; finished jobs of earlier rounds stay in the table.`,
     ],
   };
 }
 
 /** @returns how many it enqueued */
-async function enqueueAll(queue: JobQueue, count: number, callers: number, batch: number): Promise<number> {
+function enqueueAll(queue: JobQueue, count: number, callers: number, batch: number): Promise<number> {
+  return inTurns(count, callers, batch, (size) => queue.enqueue(newJobs(size)));
+}
+
+/** Calls `work` for `count` things altogether, `callers` at a time, `batch` in each call. @returns the count */
+async function inTurns(
+  count: number,
+  callers: number,
+  batch: number,
+  work: (size: number) => Promise<unknown>,
+): Promise<number> {
   let left = count;
   await Promise.all(
     Array.from({ length: callers }, async () => {
       while (left > 0) {
         const size = Math.min(batch, left);
         left -= size;
-        await queue.enqueue(newJobs(size));
+        await work(size);
       }
     }),
   );

@@ -13,10 +13,6 @@ export function median(values: readonly number[]): number {
   return (below + above) / 2;
 }
 
-export function sum(values: readonly number[]): number {
-  return values.reduce((total, value) => total + value, 0);
-}
-
 /** `count` of something in so many milliseconds, as a rate per second. */
 export function perSecond(count: number, milliseconds: number): number {
   return (count * 1_000) / milliseconds;

@@ -11,8 +11,9 @@ export const stages = ["extracting", "chunking", "embedding", "indexing"] as con
 export type Stage = (typeof stages)[number];
 export const stageSchema = z.enum(stages);
 
+export const errorCodeSchema = z.enum(Object.keys(errorTable) as [ErrorCode, ...ErrorCode[]]);
 export const errorInfoSchema = z.object({
-  code: z.enum(Object.keys(errorTable) as [ErrorCode, ...ErrorCode[]]),
+  code: errorCodeSchema,
   message: z.string(),
   retryable: z.boolean(),
 });

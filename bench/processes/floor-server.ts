@@ -30,11 +30,6 @@ const methods = {
   async url() {
     return `http://127.0.0.1:${(server.address() as AddressInfo).port}/`;
   },
-  /** Processor time that this process has used so far. */
-  async cpu_ms() {
-    const { user, system } = process.cpuUsage();
-    return (user + system) / 1_000;
-  },
 };
 export type FloorMethods = typeof methods;
 serve(methods);

@@ -60,7 +60,9 @@ async function upload(load: UploadLoad): Promise<LoadResult> {
     const own = Buffer.from(body);
     while (left-- > 0) {
       own.write(`${process.pid} ${String(++serial).padStart(12, "0")} `, mark, "latin1");
-      const { ms } = await post(agent, load.url, { "content-type": type }, own);
+      const { ms, status, text } = await post(agent, load.url, { "content-type": type }, own);
+      // A duplicate would be answered without a commit, which is not what is measured.
+      if (status !== 202 || text.includes('"duplicate":true')) throw new Error(`answered ${status}: ${text}`);
       latencies.push(ms);
       if (load.pause_ms) await rest(load.pause_ms);
     }

@@ -34,11 +34,18 @@ export interface Client {
   search(request: SearchRequest): Promise<SearchAnswer>;
   listJobs(query: {
     state?: JobState;
+    error_code?: string;
     limit: number;
     cursor?: string;
   }): Promise<{ jobs: Job[]; next_cursor: string | null }>;
   getJob(job_id: string): Promise<Job>;
+  /** The journey that a job was a part of. */
+  listEvents(correlation_id: string): Promise<SluiceEvent[]>;
   retryJob(job_id: string): Promise<Job>;
+  retryDead(query: {
+    error_code?: string;
+    cursor?: string;
+  }): Promise<{ retried: number; skipped: number; next_cursor: string | null }>;
   cancelJob(job_id: string): Promise<Job>;
   /**
    * Opens the stream of events; when this resolves, nothing that happens from now on is missed.
@@ -102,6 +109,18 @@ export function createClient({ url, api_key }: Config["client"]): Client {
     listJobs: (query) => json(`/v1/jobs${queryOf(query)}`),
     getJob: (job_id) => json(`/v1/jobs/${encodeURIComponent(job_id)}`),
     retryJob: (job_id) => post(`/v1/jobs/${encodeURIComponent(job_id)}/retry`),
+    retryDead: (query) => post("/v1/jobs/retry", query),
+    async listEvents(correlation_id) {
+      const events: SluiceEvent[] = [];
+      for (let after = 0; ; ) {
+        const query = queryOf({ correlation_id, after, limit: 1_000 });
+        const page = await json<{ events: SluiceEvent[] }>(`/v1/events${query}`);
+        events.push(...page.events);
+        const last = page.events.at(-1);
+        if (!last || page.events.length < 1_000) return events;
+        after = last.sequence;
+      }
+    },
     cancelJob: (job_id) => post(`/v1/jobs/${encodeURIComponent(job_id)}/cancel`),
     async openEvents({ collection, after }, signal) {
       const silence = new AbortController();

@@ -1,11 +1,22 @@
 /** `sluice jobs list | show | retry | cancel`. */
 import { loadConfig } from "../config.ts";
+import type { SluiceEvent } from "../events.ts";
 import type { Job, JobState } from "../job.ts";
 import { createClient } from "./client.ts";
-import { formatDuration, type OutputOptions, print, printable, printJson, table } from "./output.ts";
+import {
+  formatDuration,
+  type OutputOptions,
+  print,
+  printable,
+  printJson,
+  table,
+  UsageError,
+} from "./output.ts";
 
 export interface ListJobsOptions extends OutputOptions {
   state?: JobState;
+  /** Only jobs whose last attempt failed with it. */
+  code?: string;
   /** Most jobs shown, over as many pages as it takes. */
   limit: number;
 }
@@ -20,6 +31,7 @@ export async function listJobs(options: ListJobsOptions): Promise<void> {
     const page = await client.listJobs({
       limit: Math.min(PAGE, options.limit - jobs.length),
       ...(options.state === undefined ? {} : { state: options.state }),
+      ...(options.code === undefined ? {} : { error_code: options.code }),
       ...(cursor === null ? {} : { cursor }),
     });
     jobs.push(...page.jobs);
@@ -46,13 +58,55 @@ export async function listJobs(options: ListJobsOptions): Promise<void> {
 }
 
 export async function showJob(job_id: string, options: OutputOptions): Promise<void> {
-  report(await connect().getJob(job_id), options);
+  const client = connect();
+  const job = await client.getJob(job_id);
+  if (options.json) {
+    printJson(job);
+    return;
+  }
+  const events = await client.listEvents(job.correlation_id);
+  report(
+    job,
+    events.filter(({ data }) => data.job_id === job_id),
+  );
 }
 
-export async function retryJob(job_id: string, options: OutputOptions): Promise<void> {
-  const job = await connect().retryJob(job_id);
-  if (options.json) printJson(job);
-  else print(`${job.job_id} is ${job.state}: it goes on from its last checkpoint.`);
+export interface RetryJobsOptions extends OutputOptions {
+  /** Every dead letter. */
+  all?: boolean;
+  /** Every dead letter that died of this error. */
+  code?: string;
+}
+
+/** Runs the named jobs again, or dead letters all together. */
+export async function retryJobs(job_ids: string[], options: RetryJobsOptions): Promise<void> {
+  const client = connect();
+  const { all, code, json } = options;
+  if ((all === true || code !== undefined) === job_ids.length > 0) {
+    throw new UsageError("Name the jobs to retry, or say --all or --code.");
+  }
+  for (const job_id of job_ids) {
+    const job = await client.retryJob(job_id);
+    if (json) printJson(job);
+    else print(`${job.job_id} is ${job.state}: it goes on from its last checkpoint.`);
+  }
+  if (job_ids.length > 0) return;
+  const sum = { retried: 0, skipped: 0 };
+  for (let cursor: string | null = null; ; ) {
+    const page = await client.retryDead({
+      ...(code === undefined ? {} : { error_code: code }),
+      ...(cursor === null ? {} : { cursor }),
+    });
+    sum.retried += page.retried;
+    sum.skipped += page.skipped;
+    cursor = page.next_cursor;
+    if (cursor === null) break;
+  }
+  if (json) printJson(sum);
+  else {
+    const passed = sum.skipped === 0 ? "" : ` ${sum.skipped} skipped: their documents have moved on.`;
+    print(`${sum.retried} retried.${passed}`);
+  }
 }
 
 export async function cancelJob(job_id: string, options: OutputOptions): Promise<void> {
@@ -65,16 +119,13 @@ function connect() {
   return createClient(loadConfig().client);
 }
 
-function report(job: Job, options: OutputOptions): void {
-  if (options.json) {
-    printJson(job);
-    return;
-  }
+function report(job: Job, events: SluiceEvent[]): void {
   const { error, payload, state, leased_by, finished_at } = job;
   const lines: [string, string][] = [
     ["job", job.job_id],
     ["type", job.job_type],
     ["document", String(payload.document_id ?? "")],
+    ["original", payload.document_id === undefined ? "" : `/v1/documents/${payload.document_id}/file`],
     ["state", leased_by === null ? state : `${state}, on ${leased_by}`],
     ["attempts", `${job.attempts} of ${job.max_attempts}`],
     ["created", `${job.created_at} (${ago(job.created_at)})`],
@@ -90,6 +141,20 @@ function report(job: Job, options: OutputOptions): void {
       .map(([name, value]) => `${name.padEnd(12)}${printable(value)}`)
       .join("\n"),
   );
+  const steps = events.filter(({ event_type }) => event_type !== "rag.ingestion.progressed");
+  if (steps.length > 0) print(`\n${table(["TIME", "EVENT", ""], steps.map(stepOf))}`);
+}
+
+/** One line of the timeline: when, what, and what there is to say of it. */
+function stepOf({ timestamp, event_type, data }: SluiceEvent): string[] {
+  const told: string[] = [];
+  if ("attempt" in data) told.push(`attempt ${data.attempt}`);
+  if ("stage" in data) told.push(data.stage);
+  if ("duration_ms" in data) told.push(formatDuration(data.duration_ms));
+  if ("error" in data) told.push(data.error.code);
+  if ("run_at" in data) told.push(`again at ${data.run_at}`);
+  if ("reason" in data) told.push(data.reason);
+  return [timestamp, event_type, told.join(", ")];
 }
 
 function nextOf({ state, job_id }: Job): string {

@@ -68,6 +68,7 @@ jobs
   .command("list")
   .description("list jobs, newest first; `--state dead` is the dead-letter list")
   .addOption(new Option("-s, --state <state>", "only jobs in this state").choices(jobStates))
+  .option("-c, --code <error-code>", "only jobs whose last attempt failed with this error")
   .option("-n, --limit <n>", "the most jobs to show", integer(1, 100_000), 50)
   .action(async (options) => (await import("./jobs.ts")).listJobs({ ...options, ...output() }));
 jobs
@@ -77,9 +78,13 @@ jobs
   .action(async (job_id: string) => (await import("./jobs.ts")).showJob(job_id, output()));
 jobs
   .command("retry")
-  .description("run a dead or cancelled job again, from its last checkpoint")
-  .addArgument(jobId())
-  .action(async (job_id: string) => (await import("./jobs.ts")).retryJob(job_id, output()));
+  .description("run dead or cancelled jobs again, from their last checkpoints")
+  .argument("[job-id...]")
+  .option("-a, --all", "every dead letter")
+  .option("-c, --code <error-code>", "every dead letter that died of this error")
+  .action(async (job_ids: string[], options) =>
+    (await import("./jobs.ts")).retryJobs(job_ids, { ...options, ...output() }),
+  );
 jobs
   .command("cancel")
   .description("cancel a job, also while it runs")

@@ -1,6 +1,6 @@
 /** Commands on stored documents and their jobs. Each reads, decides and commits; when it lost a race, it reads again. */
 import { advance, type DocumentRecord, isTerminal } from "../document.ts";
-import { SluiceError } from "../errors.ts";
+import { type ErrorCode, SluiceError } from "../errors.ts";
 import { DELETE_DOCUMENT, endedStates, INGEST_DOCUMENT, type Job } from "../job.ts";
 import { type Commit, ConflictError, type DocumentStore } from "../ports/document-store.ts";
 import type { JobQueue } from "../ports/job-queue.ts";
@@ -37,7 +37,30 @@ export interface Commands {
    * @throws SluiceError not_found; not_dead; superseded
    */
   retry(tenant_id: string, job_id: string, request_id: string): Promise<Job>;
+  /** Runs the dead letters of a tenant again, newest first, as `retry` does; those superseded are passed over. */
+  retryDead(tenant_id: string, query: RetryDeadQuery, request_id: string): Promise<RetriedDead>;
 }
+
+export interface RetryDeadQuery {
+  /** Only jobs that died of this error. */
+  error_code?: ErrorCode;
+  /** Dead letters looked at. */
+  limit: number;
+  /** Goes on behind this job. */
+  before?: string;
+}
+
+export interface RetriedDead {
+  retried: number;
+  /** Superseded by a newer ingestion, or gone from the list meanwhile. */
+  skipped: number;
+  /** The job looked at last, when there may be more; else null. */
+  last: string | null;
+}
+
+/** Retried at a time: they share transactions. */
+const TOGETHER = 32;
+const passedOver: ReadonlySet<ErrorCode> = new Set(["superseded", "not_dead", "not_found"]);
 
 const MAX_ROUNDS = 20;
 
@@ -69,6 +92,46 @@ export function createCommands(dependencies: CommandDependencies): Commands {
       }
     }
     throw new SluiceError("conflict", "The document kept changing; repeat the request.");
+  }
+
+  function retry(tenant_id: string, job_id: string, request_id: string): Promise<Job> {
+    return settle(async () => {
+      const job = await mustGetJob(tenant_id, job_id);
+      if (job.state !== "dead" && job.state !== "cancelled") {
+        throw new SluiceError(
+          "not_dead",
+          `Job ${job_id} is ${job.state}; only a dead or cancelled one can be retried.`,
+        );
+      }
+      const retried = { ...job, state: "queued" as const, finished_at: null, error: null };
+      if (job.job_type !== INGEST_DOCUMENT) {
+        return { commit: { tenant_id, redrive_job: job_id }, result: retried };
+      }
+      const current = await documents.getDocument(tenant_id, String(job.payload.document_id));
+      if (!current || current.job_id !== job_id) {
+        throw new SluiceError(
+          "superseded",
+          `Job ${job_id} is not the latest of its document${current ? `; ${current.job_id} is` : ", which was deleted"}.`,
+        );
+      }
+      if (!isTerminal(current.status)) {
+        // Somebody else retried it between the two reads: refused as well.
+        return { commit: { tenant_id, redrive_job: job_id }, result: retried };
+      }
+      const { document, event } = advance(
+        current,
+        "rag.ingestion.requested",
+        { job_id, version: current.version, reason: "retry" },
+        { ...system, correlation_id: current.correlation_id, causation_id: request_id },
+      );
+      const commit: Commit = {
+        tenant_id,
+        document: { record: document, expect_revision: current.revision },
+        events: [event],
+        redrive_job: job_id,
+      };
+      return { commit, result: retried };
+    });
   }
 
   return {
@@ -175,44 +238,31 @@ export function createCommands(dependencies: CommandDependencies): Commands {
         return { commit, result: { ...job, state: "cancelled" as const, leased_by: null } };
       }),
 
-    retry: (tenant_id, job_id, request_id) =>
-      settle(async () => {
-        const job = await mustGetJob(tenant_id, job_id);
-        if (job.state !== "dead" && job.state !== "cancelled") {
-          throw new SluiceError(
-            "not_dead",
-            `Job ${job_id} is ${job.state}; only a dead or cancelled one can be retried.`,
-          );
-        }
-        const retried = { ...job, state: "queued" as const, finished_at: null, error: null };
-        if (job.job_type !== INGEST_DOCUMENT) {
-          return { commit: { tenant_id, redrive_job: job_id }, result: retried };
-        }
-        const current = await documents.getDocument(tenant_id, String(job.payload.document_id));
-        if (!current || current.job_id !== job_id) {
-          throw new SluiceError(
-            "superseded",
-            `Job ${job_id} is not the latest of its document${current ? `; ${current.job_id} is` : ", which was deleted"}.`,
-          );
-        }
-        if (!isTerminal(current.status)) {
-          // Somebody else retried it between the two reads: refused as well.
-          return { commit: { tenant_id, redrive_job: job_id }, result: retried };
-        }
-        const { document, event } = advance(
-          current,
-          "rag.ingestion.requested",
-          { job_id, version: current.version, reason: "retry" },
-          { ...system, correlation_id: current.correlation_id, causation_id: request_id },
+    retry,
+
+    async retryDead(tenant_id, { error_code, limit, before }, request_id) {
+      const dead = await queue.list({
+        tenant_id,
+        state: "dead",
+        limit,
+        ...(error_code === undefined ? {} : { error_code }),
+        ...(before === undefined ? {} : { before }),
+      });
+      let skipped = 0;
+      for (let from = 0; from < dead.length; from += TOGETHER) {
+        const together = dead.slice(from, from + TOGETHER);
+        await Promise.all(
+          together.map(({ job_id }) =>
+            retry(tenant_id, job_id, request_id).catch((error: unknown) => {
+              if (!(error instanceof SluiceError && passedOver.has(error.code))) throw error;
+              skipped += 1;
+            }),
+          ),
         );
-        const commit: Commit = {
-          tenant_id,
-          document: { record: document, expect_revision: current.revision },
-          events: [event],
-          redrive_job: job_id,
-        };
-        return { commit, result: retried };
-      }),
+      }
+      const last = dead.length === limit ? (dead.at(-1)?.job_id ?? null) : null;
+      return { retried: dead.length - skipped, skipped, last };
+    },
   };
 }
 

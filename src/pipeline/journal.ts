@@ -3,7 +3,7 @@
  * under the lease. Whoever lost the lease can write nothing.
  */
 import { advance, type DocumentRecord } from "../document.ts";
-import type { EventData, EventType, Stage } from "../events.ts";
+import { type EventData, type EventType, type Stage, stages } from "../events.ts";
 import type { Lease } from "../job.ts";
 import type { Commit, DocumentStore } from "../ports/document-store.ts";
 import type { System } from "../ports/system.ts";
@@ -49,25 +49,36 @@ export function createJournal(
     return turn;
   }
 
-  function record(drafts: EventDraft[], change: Change = {}): Promise<void> {
-    return inTurn(async () => {
-      let next = document;
-      const events = drafts.map(({ event_type, data }) => {
-        const step = advance(next, event_type, data, context);
-        next = step.document;
-        return step.event;
-      });
-      await documents.commit([
-        {
-          ...change,
-          tenant_id,
-          lease,
-          document: { record: next, expect_revision: document.revision },
-          events,
-        },
-      ]);
-      document = next;
+  async function write(drafts: EventDraft[], change: Change = {}): Promise<void> {
+    let next = document;
+    const events = drafts.map(({ event_type, data }) => {
+      const step = advance(next, event_type, data, context);
+      next = step.document;
+      return step.event;
     });
+    await documents.commit([
+      {
+        ...change,
+        tenant_id,
+        lease,
+        document: { record: next, expect_revision: document.revision },
+        events,
+      },
+    ]);
+    document = next;
+  }
+
+  function record(drafts: EventDraft[], change?: Change): Promise<void> {
+    return inTurn(() => write(drafts, change));
+  }
+
+  /** Whether the document is past it: told twice, out of order, or of a stage that has ended meanwhile. */
+  function isPast(stage: Stage, done: number): boolean {
+    const [told, now] = [
+      stages.indexOf(stage),
+      document.stage === null ? -1 : stages.indexOf(document.stage),
+    ];
+    return told < now || (told === now && done < document.progress.done);
   }
 
   return {
@@ -83,9 +94,12 @@ export function createJournal(
       progressAt = now;
       progressing = true;
       const { job_id, version } = document;
-      record([
-        { event_type: "rag.ingestion.progressed", data: { job_id, version, stage, done, total } },
-      ]).then(
+      inTurn(async () => {
+        if (isPast(stage, done)) return;
+        await write([
+          { event_type: "rag.ingestion.progressed", data: { job_id, version, stage, done, total } },
+        ]);
+      }).then(
         () => {
           progressing = false;
         },

@@ -59,6 +59,7 @@ export function createWorker(dependencies: WorkerDependencies, options: WorkerOp
   const { queue, system, log } = dependencies;
   const { worker_id, concurrency, lease_ms, max_running_per_tenant } = options;
   const limits = max_running_per_tenant === undefined ? {} : { max_running_per_tenant };
+  /** By lease token: a job taken away may come back while its earlier run is still unwinding. */
   const running = new Map<string, Running>();
   const stopping = new AbortController();
   const stopped = new AbortController();
@@ -110,19 +111,31 @@ export function createWorker(dependencies: WorkerDependencies, options: WorkerOp
     });
   }
 
+  /** The leases to ask after: of runs that are not known to have lost theirs. */
+  function held(): ClaimedJob[] {
+    const alive = [...running.values()].filter(({ controller }) => controller.signal.reason !== leaseLost);
+    return alive.map(({ claimed }) => claimed);
+  }
+
+  /** @param leases that were asked after: what was claimed since has a lease of its own */
+  function stopLost(leases: ClaimedJob[], lost: string[]): void {
+    for (const { job_id, lease_token } of leases) {
+      if (lost.includes(job_id)) running.get(lease_token)?.controller.abort(leaseLost);
+    }
+  }
+
   const dropLost = coalesced("checking leases", async () => {
     if (running.size === 0) return;
-    const lost = await queue.lost([...running.values()].map(({ claimed }) => claimed));
-    for (const job_id of lost) running.get(job_id)?.controller.abort(leaseLost);
+    const leases = held();
+    stopLost(leases, await queue.lost(leases));
   });
 
   const heartbeat = coalesced("the heartbeat", async () => {
-    const leases = [...running.values()].map(({ claimed }) => claimed);
-    const lost = await queue.heartbeat(options, leases, lease_ms);
-    for (const job_id of lost) running.get(job_id)?.controller.abort(leaseLost);
+    const leases = held();
+    stopLost(leases, await queue.heartbeat(options, leases, lease_ms));
     for (const claimed of await queue.expired(RECOVERED_AT_ONCE)) {
       // A lease of this very worker that ran out while it was held up: still ours, and just renewed.
-      if (!running.has(claimed.job_id)) await recoverJob(dependencies, claimed);
+      if (!running.has(claimed.lease_token)) await recoverJob(dependencies, claimed);
     }
   });
 
@@ -137,12 +150,14 @@ export function createWorker(dependencies: WorkerDependencies, options: WorkerOp
   }
 
   function begin(claimed: ClaimedJob): void {
+    // The queue gave it out anew, so whatever run of it is still here has lost its lease.
+    stopLost(held(), [claimed.job_id]);
     const controller = new AbortController();
     const ended = run(claimed, controller.signal).finally(() => {
-      running.delete(claimed.job_id);
+      running.delete(claimed.lease_token);
       void fill();
     });
-    running.set(claimed.job_id, { claimed, controller, ended });
+    running.set(claimed.lease_token, { claimed, controller, ended });
   }
 
   async function run(claimed: ClaimedJob, signal: AbortSignal): Promise<void> {

@@ -237,9 +237,25 @@ describe("jobs", () => {
     expect(unknown.stderr).toMatch(/^sluice: There is no job job_unknown\. .+ \(not_found\)\n$/);
     expect(JSON.parse(asJson.stderr)).toMatchObject({ error: { code: "not_found", retryable: false } });
 
+    expect(shown.stdout).toMatch(
+      /rag\.ingestion\.started +attempt 1\n.*rag\.ingestion\.failed +attempt 1, empty_document/,
+    );
+
     const retried = await sluice("jobs", "retry", job_id, "--json");
     expect(retried.json<Job>()).toMatchObject([{ job_id, state: "queued" }]);
     expect(retried.code).toBe(0);
+    await expect
+      .poll(
+        async () => (await sluice("jobs", "list", "--code", "empty_document", "--json")).json<Job>().length,
+        { timeout: 10_000 },
+      )
+      .toBeGreaterThan(0);
+    const none = await sluice("jobs", "retry", "--code", "worker_lost");
+    expect(none).toMatchObject({ code: 0, stdout: "0 retried.\n" });
+    const all = await sluice("jobs", "retry", "--all", "--json");
+    expect(all.json<{ retried: number }>()[0]?.retried).toBeGreaterThan(0);
+    expect((await sluice("jobs", "retry")).code).toBe(2);
+    expect((await sluice("jobs", "retry", job_id, "--all")).code).toBe(2);
   });
 
   test("cancel takes a job out, and whoever follows it is told", async () => {

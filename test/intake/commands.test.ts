@@ -296,6 +296,42 @@ describe("retry", () => {
     await refused(rig.commands.retry("t2", waiting.job_id, "req_1"), "not_found");
   });
 
+  test("of all dead letters, or of those of one error, page by page", async () => {
+    const rig = await openRig({ max_attempts: 1 });
+    const dead: string[] = [];
+    for (const text of [" ", "  ", "   "]) dead.push((await rig.upload(text)).document_id);
+    const broken: string[] = [];
+    for (const text of ["one", "two"]) broken.push((await rig.upload(text)).document_id);
+    const embedder = createTestEmbedder();
+    embedder.before = () => {
+      throw new Error("the model broke");
+    };
+    const worker = rig.worker({ embedder });
+    await worker.start();
+    for (const document_id of [...dead, ...broken]) await rig.settled(document_id);
+    await worker.stop();
+    // One of them has moved on: its dead job is passed over.
+    await rig.commands.reingest(tenant_id, broken[0]!, "req_1");
+    const retry = (query: Parameters<typeof rig.commands.retryDead>[1]) =>
+      rig.commands.retryDead(tenant_id, query, "req_2");
+    expect(await retry({ error_code: "internal", limit: 10 })).toEqual({
+      retried: 1,
+      skipped: 1,
+      last: null,
+    });
+    expect(await rig.get(broken[1]!)).toMatchObject({ status: "pending", error: null });
+    expect(await rig.get(dead[0]!)).toMatchObject({ status: "failed" });
+    const first = await retry({ limit: 2 });
+    expect(first).toMatchObject({ retried: 1, skipped: 1 });
+    expect(await retry({ limit: 5, before: first.last! })).toEqual({ retried: 2, skipped: 0, last: null });
+    expect(await rig.commands.retryDead("t2", { limit: 5 }, "req_3")).toEqual({
+      retried: 0,
+      skipped: 0,
+      last: null,
+    });
+    for (const document_id of dead) expect(await rig.get(document_id)).toMatchObject({ status: "pending" });
+  });
+
   test("by ten at once runs the job once", async () => {
     const { rig, document_id, job_id } = await openDead();
     const outcomes = await Promise.allSettled(

@@ -35,6 +35,7 @@ const expected = {
   "/v1/events": ["get"],
   "/v1/events/stream": ["get"],
   "/v1/jobs": ["get"],
+  "/v1/jobs/retry": ["post"],
   "/v1/jobs/{job_id}": ["get"],
   "/v1/jobs/{job_id}/cancel": ["post"],
   "/v1/jobs/{job_id}/retry": ["post"],

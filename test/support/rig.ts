@@ -2,6 +2,7 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
 import { expect, onTestFinished } from "vitest";
 import { createInProcessExtractor } from "../../src/adapters/extract/in-process.ts";
 import { createFolderBlobStore } from "../../src/adapters/fs/blob-store.ts";
@@ -11,6 +12,7 @@ import { createSystem } from "../../src/adapters/node/system.ts";
 import { openSqliteStorage } from "../../src/adapters/sqlite/storage.ts";
 import { type Document, type DocumentRecord, evolve, isTerminal } from "../../src/document.ts";
 import type { SluiceEvent } from "../../src/events.ts";
+import { chunkId } from "../../src/ids.ts";
 import { createCommands } from "../../src/intake/commands.ts";
 import { type Accepted, createUploads, type UploadOptions } from "../../src/intake/upload.ts";
 import type { ClaimedJob, Job, RetryPolicy } from "../../src/job.ts";
@@ -30,6 +32,17 @@ import { expectLegal } from "../journey.ts";
 import { createTestEmbedder } from "./embedder.ts";
 
 export const tenant_id = "t1";
+
+/** Tables of the database that hold content; the last is where the vectors of the first embedder are. */
+const tables = [
+  "documents",
+  "versions",
+  "checkpoints",
+  "chunks",
+  "embeddings",
+  "chunks_fts_docsize",
+  "vectors_1_rowids",
+] as const;
 
 export interface RigOptions {
   /** Default "sqlite": one file in a temporary folder. */
@@ -114,7 +127,7 @@ export async function openRig(options: RigOptions = {}) {
 
   async function upload(text: string, input: UploadInput = {}): Promise<Accepted> {
     const { filename = "notes.txt", tenant_id: tenant = tenant_id, idempotency_key, ...given } = input;
-    const attempt = uploadsOver({})(tenant, system.newId("req"), idempotency_key);
+    const attempt = await uploadsOver({})(tenant, system.newId("req"), { idempotency_key });
     try {
       await attempt.add(bytesOf(text), { filename });
       const { accepted } = await attempt.accept({ collection: "default", metadata: {}, ...given });
@@ -123,6 +136,44 @@ export async function openRig(options: RigOptions = {}) {
       await attempt.end();
     }
   }
+
+  function newWorker(
+    replaced: Partial<WorkerDependencies> = {},
+    more: { concurrency?: number; lease_ms?: number } = {},
+  ) {
+    const worker_id = system.newId("wrk");
+    const worker = createWorker(workerParts(replaced), {
+      worker_id,
+      pid: process.pid,
+      host: "test",
+      started_at: new Date(system.now()).toISOString(),
+      concurrency: 1,
+      lease_ms: 30_000,
+      ...more,
+    });
+    let stopping: Promise<void> | undefined;
+    const stop = (deadline_ms = 0) => {
+      stopping ??= worker.stop(deadline_ms);
+      return stopping;
+    };
+    return {
+      worker_id,
+      stop,
+      async start() {
+        endings.push(() => stop());
+        await worker.start();
+      },
+      /** Nobody stops it: for a worker that dies. */
+      startUnstopped: () => worker.start(),
+    };
+  }
+
+  /** The document when nothing more happens to it by itself. */
+  const settled = (document_id: string, tenant = tenant_id) =>
+    until(async () => {
+      const document = await documents.getDocument(tenant, document_id);
+      return document && isTerminal(document.status) && document;
+    });
 
   async function events(document_id: string): Promise<SluiceEvent[]> {
     return documents.readEvents({ after: 0, limit: 10_000, document_id });
@@ -153,6 +204,8 @@ export async function openRig(options: RigOptions = {}) {
   return {
     ...ports,
     ports,
+    /** Where everything lies; undefined in memory. */
+    folder,
     system,
     embedder,
     extractor,
@@ -170,35 +223,17 @@ export async function openRig(options: RigOptions = {}) {
     search: createSearch({ documents, index, embedder }),
 
     /** A worker over these ports or others in their place, not started; stopped when the test ends. */
-    worker(
-      replaced: Partial<WorkerDependencies> = {},
-      more: { concurrency?: number; lease_ms?: number } = {},
-    ) {
-      const worker_id = system.newId("wrk");
-      const worker = createWorker(workerParts(replaced), {
-        worker_id,
-        pid: process.pid,
-        host: "test",
-        started_at: new Date(system.now()).toISOString(),
-        concurrency: 1,
-        lease_ms: 30_000,
-        ...more,
-      });
-      let stopping: Promise<void> | undefined;
-      const stop = (deadline_ms = 0) => {
-        stopping ??= worker.stop(deadline_ms);
-        return stopping;
-      };
-      return {
-        worker_id,
-        stop,
-        async start() {
-          endings.push(() => stop());
-          await worker.start();
-        },
-        /** Nobody stops it: for a worker that dies. */
-        startUnstopped: () => worker.start(),
-      };
+    worker: newWorker,
+
+    /** A document whose first version is searchable. @returns its id */
+    async searchable(text: string, input: UploadInput = {}): Promise<string> {
+      const { document_id } = await upload(text, input);
+      const worker = newWorker();
+      await worker.start();
+      const document = await settled(document_id, input.tenant_id);
+      await worker.stop();
+      expect(document.status).toBe("completed");
+      return document_id;
     },
 
     /** Another connection to the same data, as another process has one. */
@@ -219,12 +254,7 @@ export async function openRig(options: RigOptions = {}) {
       return job;
     },
 
-    /** The document when nothing more happens to it by itself. */
-    settled: (document_id: string, tenant = tenant_id) =>
-      until(async () => {
-        const document = await documents.getDocument(tenant, document_id);
-        return document && isTerminal(document.status) && document;
-      }),
+    settled,
 
     blobKeys: async (): Promise<string[]> => {
       const keys: string[] = [];
@@ -232,10 +262,27 @@ export async function openRig(options: RigOptions = {}) {
       return keys.sort();
     },
 
-    /** Texts of the document that a search by words finds, in no order. */
+    /** Ids of the chunks that a search by words finds, sorted. */
     async found(words: string, tenant = tenant_id): Promise<string[]> {
       const hits = await index.matching({ tenant_id: tenant }, words, 1_000);
       return hits.map((hit) => hit.chunk_id).sort();
+    },
+
+    /** Rows that the database file holds, whoever may see them: what is gone is really gone. */
+    rows(): Record<(typeof tables)[number], number> {
+      if (folder === undefined) throw new Error("memory has no file");
+      const db = new DatabaseSync(join(folder, "sluice.db"), { readOnly: true });
+      try {
+        const known = db.prepare("SELECT 1 FROM sqlite_master WHERE name = ?");
+        const count = (table: string) =>
+          known.get(table) ? db.prepare(`SELECT count(*) AS rows FROM ${table}`).get()?.rows : 0;
+        return Object.fromEntries(tables.map((table) => [table, count(table)])) as Record<
+          (typeof tables)[number],
+          number
+        >;
+      } finally {
+        db.close();
+      }
     },
 
     /** The log makes the stored document again (G5), and every step of it was legal. */
@@ -283,6 +330,13 @@ export function paragraphs(count: number, word = "quartz"): string {
     const name = `${numbers[place % 10]} ${numbers[Math.floor(place / 10) % 10]}`;
     return `Paragraph ${place} tells of ${word} and ${name}, in rather many words, so that no other fits beside it.`;
   }).join("\n\n");
+}
+
+/** For `stop`: longer than anything that runs; no timer takes much more. */
+export const PATIENCE_MS = 1e9;
+
+export function chunkIds(document_id: string, version: number, count: number): string[] {
+  return Array.from({ length: count }, (_, ordinal) => chunkId(document_id, version, ordinal)).sort();
 }
 
 /** A promise and its ends. */

@@ -122,8 +122,7 @@ export function retryJob(
   const row = requireLease(state, lease);
   const released = release(row, now, {
     state: "retrying",
-    // Given back without a failure: what it last failed of stays true.
-    error: error === null ? row.job.error : { ...error },
+    error: error === null ? null : { ...error },
     run_at: iso(run_at),
     attempts: counts ? row.job.attempts : Math.max(0, row.job.attempts - 1),
   });

@@ -1,6 +1,7 @@
 /** Jobs: list (the dead ones are the dead-letter list), look at, cancel, retry. */
 import { z } from "zod";
 import { SluiceError } from "../../errors.ts";
+import { errorCodeSchema } from "../../events.ts";
 import { type Job, jobStateSchema } from "../../job.ts";
 import type { App, AppDependencies, RequestSubject } from "../dependencies.ts";
 import {
@@ -26,6 +27,7 @@ export function jobRoutes(app: App, { queue, commands }: AppDependencies): void 
         description: "`state=dead` is the dead-letter list.",
         querystring: z.strictObject({
           state: jobStateSchema.optional(),
+          error_code: errorCodeSchema.optional().describe("only jobs whose last attempt failed with it"),
           limit: limitSchema,
           cursor: cursorSchema,
         }),
@@ -36,16 +38,53 @@ export function jobRoutes(app: App, { queue, commands }: AppDependencies): void 
       },
     },
     async (request) => {
-      const { state, limit, cursor } = request.query;
+      const { state, error_code, limit, cursor } = request.query;
       const found = await queue.list({
         tenant_id: request.tenant_id,
         limit: limit + 1,
         ...(state === undefined ? {} : { state }),
+        ...(error_code === undefined ? {} : { error_code }),
         ...(cursor === undefined ? {} : { before: placeOf(cursor) }),
       });
       const page = found.slice(0, limit);
       const last = page.at(-1);
       return { jobs: page, next_cursor: found.length > limit && last ? toCursor(last.job_id) : null };
+    },
+  );
+
+  app.post(
+    "/v1/jobs/retry",
+    {
+      schema: {
+        tags,
+        summary: "Run dead letters again, all or those of one error",
+        description:
+          "Each as by its own retry: under its id, from its last checkpoint. Newest first; those whose document has " +
+          "moved on to a newer ingestion are skipped. Repeat with `next_cursor` until it is null.",
+        body: z.strictObject({
+          error_code: errorCodeSchema.optional().describe("only those that died of it"),
+          limit: z.int().min(1).max(1_000).default(1_000).describe("most dead letters looked at"),
+          cursor: cursorSchema,
+        }),
+        response: {
+          202: z.object({ retried: z.int(), skipped: z.int(), next_cursor: nextCursorSchema }),
+          ...problems("conflict", "storage_unavailable"),
+        },
+      },
+    },
+    async (request, reply) => {
+      const { error_code, limit, cursor } = request.body;
+      const { retried, skipped, last } = await commands.retryDead(
+        request.tenant_id,
+        {
+          limit,
+          ...(error_code === undefined ? {} : { error_code }),
+          ...(cursor === undefined ? {} : { before: placeOf(cursor) }),
+        },
+        request.id,
+      );
+      reply.code(202);
+      return { retried, skipped, next_cursor: last === null ? null : toCursor(last) };
     },
   );
 

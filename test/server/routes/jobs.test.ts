@@ -58,6 +58,36 @@ describe("/v1/jobs", () => {
     expect((await server.documents.getDocument("default", document_id))?.status).toBe("pending");
   });
 
+  test("dead letters are listed and retried by their error, or all of them", async () => {
+    const server = await startServer();
+    const ids: string[] = [];
+    for (const text of ["a", "b", "c"]) {
+      const { job_id, document_id } = await server.upload(text);
+      await server.start(document_id);
+      await server.kill(document_id, text === "a" ? { ...malformed, code: "empty_document" } : malformed);
+      ids.push(job_id);
+    }
+    const list = async (query: string) =>
+      (await server.request(`/v1/jobs?${query}`)).json<{ jobs: Job[] }>().jobs.map(({ job_id }) => job_id);
+    expect(await list("state=dead&error_code=empty_document")).toEqual([ids[0]]);
+    expect((await server.request("/v1/jobs?error_code=nonsense")).status).toBe(400);
+    const retry = (body: object) =>
+      server.request("/v1/jobs/retry", {
+        method: "POST",
+        body: JSON.stringify(body),
+        headers: { "content-type": "application/json" },
+      });
+    const some = await retry({ error_code: "malformed_document", limit: 1 });
+    expect(some.status).toBe(202);
+    const { next_cursor, ...counts } = some.json<{ next_cursor: string }>();
+    expect(counts).toEqual({ retried: 1, skipped: 0 });
+    const rest = await retry({ error_code: "malformed_document", cursor: next_cursor });
+    expect(rest.json()).toEqual({ retried: 1, skipped: 0, next_cursor: null });
+    expect(await list("state=dead")).toEqual([ids[0]]);
+    expect((await retry({})).json()).toEqual({ retried: 1, skipped: 0, next_cursor: null });
+    expect(await list("state=dead")).toEqual([]);
+  });
+
   test("a dead job that is not its document's latest can't be retried", async () => {
     const server = await startServer();
     const { job_id, document_id } = await server.upload("x");
