@@ -1,6 +1,7 @@
 /** What becomes of a job, and of its document, when an attempt did not end well. */
-import { advance, isTerminal } from "../document.ts";
+import { advance, type DocumentRecord, isTerminal } from "../document.ts";
 import { SluiceError, toErrorInfo } from "../errors.ts";
+import type { NewEvent } from "../events.ts";
 import { afterFailure, type ClaimedJob, INGEST_DOCUMENT, type RetryPolicy } from "../job.ts";
 import { type Commit, ConflictError, type DocumentStore } from "../ports/document-store.ts";
 import type { JobQueue } from "../ports/job-queue.ts";
@@ -63,31 +64,29 @@ async function settleOnce(
     return next.state === "dead" ? next : { state: "retrying", run_at };
   }
 
-  const { version } = document;
   const context = { ...system, correlation_id: document.correlation_id, causation_id: job.job_id };
+  const data = { job_id: job.job_id, version: document.version, attempt: job.attempts, error };
+  let step: { document: DocumentRecord; event?: NewEvent };
+  if (next.state === "dead") {
+    step = advance(document, "rag.ingestion.failed", data, context);
+  } else if (document.status === "processing") {
+    const later = { ...data, run_at: new Date(run_at).toISOString() };
+    step = advance(document, "rag.ingestion.retry_scheduled", later, context);
+  } else {
+    // A worker that died between claiming and starting left it pending, with nothing to tell. Guarded all the same:
+    // the attempt may begin this very moment, and what is decided here must know of it.
+    step = { document };
+  }
   const commit: Commit = {
     tenant_id: job.tenant_id,
     lease: claimed,
+    document: { record: step.document, expect_revision: document.revision },
+    events: step.event === undefined ? [] : [step.event],
     settle:
       next.state === "dead"
         ? { state: "dead", error }
         : { state: "retrying", error, run_at, counts: next.counts },
   };
-  const data = { job_id: job.job_id, version, attempt: job.attempts, error };
-  // A worker that died between claiming and starting left the document as it was: pending, with nothing to tell.
-  if (next.state === "dead" || document.status === "processing") {
-    const step =
-      next.state === "dead"
-        ? advance(document, "rag.ingestion.failed", data, context)
-        : advance(
-            document,
-            "rag.ingestion.retry_scheduled",
-            { ...data, run_at: new Date(run_at).toISOString() },
-            context,
-          );
-    commit.document = { record: step.document, expect_revision: document.revision };
-    commit.events = [step.event];
-  }
   await documents.commit([commit]);
   return next.state === "dead" ? next : { state: "retrying", run_at };
 }

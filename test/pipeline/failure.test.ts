@@ -169,6 +169,22 @@ describe("settleFailure beside a progress write of the same attempt", () => {
     ]);
   });
 
+  test("an attempt that begins while its loss is being settled has begun, and is over", async () => {
+    const rig = await openRig();
+    const { document_id, job_id } = await rig.upload("short");
+    const claimed = await rig.claim();
+    const journal = createJournal(rig, claimed, await rig.get(document_id));
+    const data = { job_id, version: 1, attempt: 1, worker_id: "wrk_test" };
+    const begins = async (round: number) => {
+      if (round === 1) await journal.record([{ event_type: "rag.ingestion.started", data }]);
+    };
+    await settleFailure(raced(rig, begins), claimed, away());
+    expect(await rig.get(document_id)).toMatchObject({ status: "pending", error: told });
+    await rig.worker().start();
+    expect(await rig.settled(document_id)).toMatchObject({ status: "completed" });
+    await rig.expectReplays(document_id);
+  });
+
   test("that comes after it: refused, and nothing is changed", async () => {
     const { rig, document_id, claimed, progress } = await openBegun();
     await settleFailure(rig.workerParts(), claimed, away());
