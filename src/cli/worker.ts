@@ -1,4 +1,5 @@
 /** `sluice worker`: one worker process against the data folder. As many as wanted may run. */
+import { constants, setPriority } from "node:os";
 import { composeWorker, openAdapters } from "../compose.ts";
 import { loadConfig } from "../config.ts";
 import { sweepBlobs } from "../worker/sweep.ts";
@@ -13,6 +14,9 @@ export async function worker(given?: string): Promise<void> {
   const log = createLogger(config.log_level, "worker");
   const adapters = await openAdapters(config);
   const { system } = adapters;
+  // Where the API shares the machine, an upload or a search goes first. On Linux this means this thread and what it
+  // starts from now on (extraction children): not the thread that writes, which must never hold the lock and wait.
+  setPriority(constants.priority.PRIORITY_BELOW_NORMAL);
   const running = composeWorker(config, adapters, log, given ?? system.newId("wrk"));
   const stopping = new AbortController();
   onShutdown(

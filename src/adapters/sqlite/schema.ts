@@ -167,6 +167,40 @@ const migrations: string[] = [
   -- One row: the latest time that any process has seen (see write-clock.ts).
   CREATE TABLE clock (seen INTEGER NOT NULL);
   INSERT INTO clock VALUES (0);
+
+  -- Jobs change their state more often than anything else is written, and every index that knows of it is written
+  -- as well: a table with row ids keeps those small, and only those remain that a claim or a dead letter needs.
+  ALTER TABLE jobs RENAME TO old_jobs;
+  CREATE TABLE jobs (
+    job_id TEXT NOT NULL UNIQUE,
+    tenant_id TEXT NOT NULL,
+    job_type TEXT NOT NULL,
+    payload TEXT NOT NULL,
+    state TEXT NOT NULL,
+    priority INTEGER NOT NULL,
+    attempts INTEGER NOT NULL,
+    max_attempts INTEGER NOT NULL,
+    run_at INTEGER NOT NULL,
+    unique_key TEXT,
+    correlation_id TEXT NOT NULL,
+    leased_by TEXT,
+    lease_token TEXT,
+    lease_until INTEGER,
+    error TEXT,
+    created_at INTEGER NOT NULL,
+    updated_at INTEGER NOT NULL,
+    finished_at INTEGER
+  );
+  INSERT INTO jobs SELECT * FROM old_jobs ORDER BY created_at, job_id;
+  DROP TABLE old_jobs;
+  -- Small whatever the number of finished jobs: claiming never slows down as the table grows.
+  CREATE INDEX jobs_ready ON jobs (tenant_id, priority DESC, run_at, job_id) WHERE state IN ('queued', 'retrying');
+  CREATE INDEX jobs_delayed ON jobs (run_at) WHERE state IN ('queued', 'retrying');
+  CREATE INDEX jobs_running ON jobs (lease_until) WHERE state = 'running';
+  CREATE UNIQUE INDEX jobs_unique ON jobs (tenant_id, unique_key)
+    WHERE unique_key IS NOT NULL AND state IN ('queued', 'retrying', 'running');
+  CREATE INDEX jobs_failed ON jobs (state, tenant_id, job_id) WHERE state IN ('dead', 'cancelled');
+  CREATE INDEX jobs_tenant ON jobs (tenant_id, job_id);
   `,
 ];
 

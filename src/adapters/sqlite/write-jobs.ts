@@ -50,7 +50,6 @@ export function claimJobs(
   lease_ms: number,
   max_running_per_tenant: number,
   now: number,
-  newToken: () => string,
 ): ClaimedJob[] {
   const claimed: ClaimedJob[] = [];
   // How many more each tenant may run.
@@ -72,11 +71,8 @@ export function claimJobs(
     for (const tenant_id of tenants) {
       const wanted = Math.min(share, limit - claimed.length, roomOf(tenant_id));
       if (claimed.length === limit) break;
-      const rows = sql(
-        `SELECT * FROM jobs WHERE tenant_id = ? AND ${READY} AND run_at <= ?
-         ORDER BY priority DESC, run_at, job_id LIMIT ?`,
-      ).all(tenant_id, now, wanted) as Row[];
-      for (const row of rows) claimed.push(lease(sql, row, worker_id, now + lease_ms, now, newToken()));
+      const rows = takeReady(sql, tenant_id, wanted, worker_id, now + lease_ms, now);
+      claimed.push(...rows);
       if (rows.length > 0) takeTurn(sql, tenant_id);
       room.set(tenant_id, roomOf(tenant_id) - rows.length);
       if (rows.length === wanted && roomOf(tenant_id) > 0) unserved.push(tenant_id);
@@ -110,26 +106,36 @@ function takeTurn(sql: Sql, tenant_id: string): void {
   ).run(tenant_id);
 }
 
-function lease(
+/** Leases the best ready jobs of one tenant. */
+function takeReady(
   sql: Sql,
-  row: Row,
+  tenant_id: string,
+  limit: number,
   worker_id: string,
   lease_until: number,
   now: number,
-  lease_token: string,
-): ClaimedJob {
-  sql(
-    `UPDATE jobs SET state = 'running', attempts = attempts + 1, leased_by = ?, lease_token = ?, lease_until = ?,
-       updated_at = ? WHERE job_id = ?`,
-  ).run(worker_id, lease_token, lease_until, now, row.job_id as string);
-  const job = toJob({
-    ...row,
-    state: "running",
-    attempts: (row.attempts as number) + 1,
-    leased_by: worker_id,
-    updated_at: now,
+): ClaimedJob[] {
+  const rows = sql(
+    `UPDATE jobs SET state = 'running', attempts = attempts + 1, leased_by = ?, lease_until = ?, updated_at = ?,
+       lease_token = lower(hex(randomblob(16)))
+     WHERE rowid IN (SELECT rowid FROM jobs WHERE tenant_id = ? AND ${READY} AND run_at <= ?
+       ORDER BY priority DESC, run_at, job_id LIMIT ?)
+     RETURNING *`,
+  ).all(worker_id, lease_until, now, tenant_id, now, limit) as Row[];
+  // They come back in no particular order.
+  return rows.sort(bestFirst).map((row) => {
+    const { job_id, lease_token } = row as { job_id: string; lease_token: string };
+    return { job_id, lease_token, lease_until, job: toJob(row) };
   });
-  return { job_id: job.job_id, lease_token, lease_until, job };
+}
+
+function bestFirst(a: Row, b: Row): number {
+  const rank = (row: Row) => row as { priority: number; run_at: number; job_id: string };
+  return (
+    rank(b).priority - rank(a).priority ||
+    rank(a).run_at - rank(b).run_at ||
+    (rank(a).job_id < rank(b).job_id ? -1 : 1)
+  );
 }
 
 /** @returns the ids of jobs whose lease is lost */

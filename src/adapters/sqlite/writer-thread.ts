@@ -3,7 +3,6 @@
  * stands in the way of requests. Whatever was asked while a transaction was being written goes into the next one
  * together (group commit): each request keeps its own savepoint, so that one refused takes no other with it.
  */
-import { randomUUID } from "node:crypto";
 import { closeSync, openSync, writeSync } from "node:fs";
 import { join } from "node:path";
 import type { DatabaseSync } from "node:sqlite";
@@ -24,6 +23,8 @@ const BATCH_MS = 20;
 /** How long to wait for the write lock, which another process holds for milliseconds, before giving up. */
 const LOCK_WAIT_MS = 10_000;
 const LOCK_POLL_MS = 0.5;
+/** A request older than this says nothing of the clock: it waited for the lock, or its process was stopped. */
+const CLOCK_FRESH_MS = 1_000;
 
 const { path, folder } = workerData as WriterData;
 const port = parentPort as MessagePort;
@@ -34,6 +35,8 @@ migrate(db);
 // From here on the lock is waited for below, at a shorter interval than SQLite's own.
 db.exec("PRAGMA busy_timeout = 0");
 const sql = statements(db);
+const savepoint = db.prepare("SAVEPOINT request");
+const release = db.prepare("RELEASE request");
 const bells = { events: openBell(doorbells.events), jobs: openBell(doorbells.jobs) };
 
 port.on("message", runBatch);
@@ -48,6 +51,7 @@ function runBatch(first: WriteRequest): void {
   try {
     begin(db);
     const started = performance.now();
+    if ("now" in first && monotonicMs() - first.asked_at < CLOCK_FRESH_MS) noticeClock(sql, first.now);
     do {
       if (request.op === "close") closing = true;
       else answers.push(runOne(request, effects));
@@ -75,11 +79,11 @@ function runBatch(first: WriteRequest): void {
 }
 
 function runOne(request: WriteRequest, effects: Effects): WriteAnswer {
-  db.exec("SAVEPOINT request");
+  savepoint.run();
   const own: Effects = { events: false, jobs: false };
   try {
     const result = execute(request, own);
-    db.exec("RELEASE request");
+    release.run();
     effects.events ||= own.events;
     effects.jobs ||= own.jobs;
     return { id: request.id, result };
@@ -91,11 +95,7 @@ function runOne(request: WriteRequest, effects: Effects): WriteAnswer {
   }
 }
 
-/** A request older than this says nothing of the clock: it waited for the lock, or its process was stopped. */
-const CLOCK_FRESH_MS = 1_000;
-
 function execute(request: WriteRequest, effects: Effects): unknown {
-  if ("now" in request && monotonicMs() - request.asked_at < CLOCK_FRESH_MS) noticeClock(sql, request.now);
   switch (request.op) {
     case "commit": {
       let sequence = 0;
@@ -115,7 +115,6 @@ function execute(request: WriteRequest, effects: Effects): unknown {
         request.lease_ms,
         request.max_running_per_tenant,
         request.now,
-        randomUUID,
       );
     case "heartbeat":
       return heartbeat(sql, request.worker, request.leases, request.lease_ms, request.now);
