@@ -42,9 +42,12 @@ export function createFollower(documents: DocumentStore): Follower {
     });
   }
 
-  /** Brings the recent events up to the end of the log. Readers that come meanwhile share the run. */
+  /**
+   * Brings the recent events up to the end of the log. Readers that come meanwhile share the run, and wait for its
+   * end: what it reads was committed before they came, so nobody would wake them for it.
+   */
   async function refresh(): Promise<void> {
-    while (stale) {
+    while (stale || refreshing) {
       refreshing ??= read()
         .catch((error: unknown) => {
           // What was to be read is still unread: whoever follows next tries again, without waiting for news.

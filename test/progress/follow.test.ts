@@ -301,4 +301,28 @@ describe("following", () => {
     expect(sequences((await again.next()).value as SluiceEvent[])).toEqual([2]);
     stopping.abort();
   });
+
+  test("two that begin at the same moment both get everything, however slowly the store answers", async () => {
+    const { documents } = openMemory();
+    await write(documents, 2);
+    const slowly: (() => void)[] = [];
+    const follower = createFollower({
+      ...documents,
+      lastSequence: async () => {
+        const last = await documents.lastSequence();
+        await new Promise<void>((resolve) => slowly.push(resolve));
+        return last;
+      },
+    });
+    const readers = [reader(follower, {}, 0), reader(follower, {}, 0)];
+    await write(documents, 1);
+    await expect.poll(() => slowly.length).toBe(1);
+    slowly[0]?.();
+    for (const one of readers) await one.until(3);
+    await write(documents, 1);
+    for (const one of readers) {
+      await one.until(4);
+      await one.stop();
+    }
+  });
 });
