@@ -217,6 +217,14 @@ export function isTerminal(status: DocumentStatus): boolean {
   return status === "completed" || status === "failed" || status === "cancelled";
 }
 
+/**
+ * The part of a commit that drops what a version made and never published; for when another takes its place. A failed
+ * one keeps it until then, to go on from there.
+ */
+export function discardUnfinished({ document_id, version, searchable_version }: Document) {
+  return version === searchable_version ? {} : { discard: { document_id, versions: [version] } };
+}
+
 /** What a new event needs besides its type and data. */
 export interface EventContext {
   now: () => number;

@@ -1,5 +1,5 @@
 /** Commands on stored documents and their jobs. Each reads, decides and commits; when it lost a race, it reads again. */
-import { advance, type DocumentRecord, isTerminal } from "../document.ts";
+import { advance, type DocumentRecord, discardUnfinished, isTerminal } from "../document.ts";
 import { type ErrorCode, SluiceError } from "../errors.ts";
 import { DELETE_DOCUMENT, endedStates, INGEST_DOCUMENT, type Job } from "../job.ts";
 import { type Commit, ConflictError, type DocumentStore } from "../ports/document-store.ts";
@@ -155,6 +155,7 @@ export function createCommands(dependencies: CommandDependencies): Commands {
           tenant_id,
           document: { record: document, expect_revision: current.revision },
           version: { ...source, version, created_at: document.updated_at },
+          ...discardUnfinished(current),
           events: [event],
           enqueue: [
             {

@@ -6,7 +6,14 @@
  * answer. If it dies after, everything that the answer promises is on disk.
  */
 import { createHash } from "node:crypto";
-import { advance, type DocumentRecord, type DocumentStatus, isTerminal, type Metadata } from "../document.ts";
+import {
+  advance,
+  type DocumentRecord,
+  type DocumentStatus,
+  discardUnfinished,
+  isTerminal,
+  type Metadata,
+} from "../document.ts";
 import { SluiceError } from "../errors.ts";
 import { INGEST_DOCUMENT } from "../job.ts";
 import type { BlobStore, StoredBlob } from "../ports/blob-store.ts";
@@ -264,8 +271,8 @@ export function createUploads(dependencies: UploadDependencies) {
           events.push(stopped.event);
           current = stopped.document;
           commit.cancel_job = existing.job_id;
-          commit.discard = { document_id: existing.document_id, versions: [existing.version] };
         }
+        Object.assign(commit, discardUnfinished(existing));
         current = { ...current, metadata: { ...existing.metadata, ...options.metadata } };
       }
       const version = (existing?.version ?? 0) + 1;

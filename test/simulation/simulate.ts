@@ -48,6 +48,7 @@ export async function simulate(seed: number, plant?: Plant): Promise<Outcome> {
   const wrong: string[] = [];
   try {
     await scheduler.run(() => told.active === 0 && isQuiet(world), disturb, MAX_STEPS);
+    world.end();
     const later = scheduler.spawn("sweeper", SWEEP_LATER_MS);
     const ports = openPorts(scheduler, later, world.outside);
     const sweeping = sweepBlobs({ ...ports, system: later.system }, new AbortController().signal);

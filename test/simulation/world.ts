@@ -167,6 +167,12 @@ export function createWorld(scheduler: Scheduler, plant?: Plant) {
       subscribers.push(subscriber);
       listen(subscriber);
     },
+    /** Everybody is gone; what is left is what lies in the database and the blob store. */
+    end(): void {
+      for (const { process } of workers) scheduler.kill(process);
+      scheduler.kill(api.process);
+      scheduler.kill(supervisor);
+    },
     /** One thing goes wrong. */
     fault(): void {
       const kind = random.below(10);
