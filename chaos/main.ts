@@ -1,0 +1,146 @@
+/**
+ * `npm run chaos -- --minutes 3 --seed 1`: real processes under load, killed at random; then the books are balanced.
+ * The seed decides what is done; when exactly it meets which line of code is the machine's doing, and never the same.
+ */
+import { existsSync, mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { parseArgs } from "node:util";
+import type { SluiceEvent } from "../src/events.ts";
+import { createRandom } from "../test/simulation/random.ts";
+import { openBooks } from "./balance.ts";
+import { torment } from "./faults.ts";
+import { type Books, collectMaterial, followSse, followWebSocket, maxUploadBytes, useApi } from "./load.ts";
+import { createInstallation, isAlive } from "./processes.ts";
+
+const { values } = parseArgs({
+  options: {
+    minutes: { type: "string", default: "3" },
+    seed: { type: "string", default: String(Date.now() % 1_000_000) },
+    /** Forty seconds. */
+    quick: { type: "boolean", default: false },
+    corpus: { type: "string" },
+  },
+});
+const seconds = values.quick ? 40 : Number(values.minutes) * 60;
+const seed = Number(values.seed);
+const CLIENTS = 4;
+/** How long everything may take to come to rest when nothing goes wrong any more. */
+const REST_MS = 240_000;
+
+const neighbour = fileURLToPath(new URL("../../shared/corpus", import.meta.url));
+const corpus = values.corpus ?? (existsSync(neighbour) ? neighbour : undefined);
+const folder = mkdtempSync(join(tmpdir(), "sluice-chaos-"));
+const data_dir = join(folder, "data");
+const say = (text: string) => process.stderr.write(`${new Date().toISOString().slice(11, 23)} ${text}\n`);
+say(`seed ${seed}, ${seconds} s, in ${data_dir}, files of ${corpus ?? "our own making"}`);
+
+const installation = await createInstallation(data_dir, {
+  SLUICE_WORKERS: "3",
+  SLUICE_LEASE_SECONDS: "4",
+  // Many kills are many attempts; what is looked for is loss, not patience.
+  SLUICE_MAX_ATTEMPTS: "30",
+  SLUICE_RETRY_CAP_MS: "2000",
+  SLUICE_MAX_UPLOAD_BYTES: String(maxUploadBytes),
+  SLUICE_EXTRACT_TIMEOUT_SECONDS: "20",
+  SLUICE_LOG_LEVEL: "error",
+});
+process.once("SIGINT", () => {
+  void installation.stop().finally(() => process.exit(130));
+});
+
+const books: Books = {
+  acknowledged: new Map(),
+  removed: new Set(),
+  answers: new Map(),
+  repeated: 0,
+  wrong: [],
+};
+let failed: unknown;
+try {
+  await installation.start();
+  const listening = new AbortController();
+  const followers: SluiceEvent[][] = [[], []];
+  let waiting: (() => void)[] = [];
+  const heard = ({ event_type }: SluiceEvent) => {
+    if (event_type !== "rag.ingestion.started") return;
+    for (const wake of waiting) wake();
+    waiting = [];
+  };
+  const following = [
+    followSse(installation.url, listening.signal, followers[0] as SluiceEvent[], heard),
+    followWebSocket(installation.url, listening.signal, followers[1] as SluiceEvent[]),
+  ];
+  const until = Date.now() + seconds * 1_000;
+  const random = createRandom(seed);
+  const clients = Array.from({ length: CLIENTS }, (_, number) => {
+    const own = createRandom(seed * 100 + number);
+    return useApi(installation.url, collectMaterial(corpus, own), own, until, books);
+  });
+  const started = () => new Promise<void>((resolve) => waiting.push(resolve));
+  const faults = await torment(installation, random, until, started, say);
+  await Promise.all(clients);
+  say("no more faults; waiting for rest");
+
+  const ledger = openBooks(data_dir);
+  const calm = Date.now();
+  const lastSequence = () => followers.map((events) => events.at(-1)?.sequence ?? 0);
+  while (ledger.unended() > 0 && Date.now() - calm < REST_MS) await pause(200);
+  const rest_ms = Date.now() - calm;
+  // Both followers hear of the last event.
+  for (let quiet = 0, before = ""; quiet < 5; ) {
+    await pause(200);
+    const now = lastSequence().join(" ");
+    quiet = now === before ? quiet + 1 : 0;
+    before = now;
+  }
+  const { wrong, by_status, events, chunks } = ledger.balance(books, followers);
+  ledger.close();
+  listening.abort();
+  await Promise.all(following);
+  for (const pid of (await installation.pids())?.workers ?? []) installation.childrenOf(pid);
+  const code = await installation.stop();
+  if (code !== 0) wrong.push(`the last stop ended with ${code}`);
+  const orphans = [...installation.seen].filter(isAlive);
+  if (orphans.length > 0) wrong.push(`processes are left: ${orphans.join(", ")}`);
+
+  const table: [string, string][] = [
+    ["acknowledged", String(books.acknowledged.size)],
+    ...Object.entries(by_status).map(([status, count]): [string, string] => [`  ${status}`, String(count)]),
+    ["events", String(events)],
+    ["chunks", String(chunks)],
+    ["answers", [...books.answers].map(([status, count]) => `${count} × ${status}`).join(", ")],
+    ["repeated", String(books.repeated)],
+    ["faults", [...faults.counts].map(([fault, count]) => `${count} × ${fault}`).join(", ")],
+    ["worker killed → next start", spread(faults.until_start)],
+    ...[...faults.until_ready].map(([fault, times]): [string, string] => [`${fault} → ready`, spread(times)]),
+    ["came to rest in", `${(rest_ms / 1_000).toFixed(1)} s`],
+  ];
+  const width = Math.max(...table.map(([name]) => name.length));
+  process.stdout.write(`${table.map(([name, value]) => `${name.padEnd(width)}  ${value}`).join("\n")}\n`);
+  if (wrong.length > 0) throw new Error(`the books do not balance:\n  ${wrong.slice(0, 30).join("\n  ")}`);
+  process.stdout.write("The books balance.\n");
+} catch (error) {
+  failed = error;
+}
+if (failed !== undefined) {
+  await installation.stop().catch(() => undefined);
+  process.stderr.write(
+    `${failed instanceof Error ? failed.stack : failed}\nThe data are kept in ${data_dir}; seed ${seed}.\n`,
+  );
+  process.exit(1);
+}
+rmSync(folder, { recursive: true, force: true });
+process.exit(0);
+
+function spread(times: number[]): string {
+  if (times.length === 0) return "none";
+  const sorted = times.toSorted((a, b) => a - b);
+  const middle = sorted[sorted.length >> 1] as number;
+  return `${sorted[0]} / ${middle} / ${sorted.at(-1)} ms (lowest, median, highest of ${times.length})`;
+}
+
+function pause(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms));
+}
