@@ -8,10 +8,9 @@ import type { ApiKeyStore } from "../ports/api-key-store.ts";
 import type { BlobStore } from "../ports/blob-store.ts";
 import type { Embedder } from "../ports/embedder.ts";
 import type { Extractor } from "../ports/extractor.ts";
-import type { JobQueue } from "../ports/job-queue.ts";
 import type { VectorIndex } from "../ports/vector-index.ts";
 import { createClient } from "./client.ts";
-import { CommandError, counted, formatBytes, formatDuration } from "./output.ts";
+import { CommandError, counted, formatBytes } from "./output.ts";
 import { findPage } from "./page-dir.ts";
 
 export interface Check {
@@ -24,10 +23,6 @@ export interface Check {
 }
 
 const GIBIBYTE = 1024 ** 3;
-/** A worker that was not heard of for this long counts as gone; so does the server see it. */
-const WORKER_SEEN_MS = 10_000;
-/** Jobs that are ready and wait for longer than this want more workers, or living ones. */
-const LONG_WAIT_MS = 60_000;
 const SERVER_TIMEOUT_MS = 3_000;
 const SAMPLE_TIMEOUT_MS = 30_000;
 
@@ -111,51 +106,6 @@ export async function checkBlobs(blobs: BlobStore): Promise<Check> {
   } catch (error) {
     return failed("files", error, "Check the space and the permissions of the data folder.");
   }
-}
-
-/** @param now Unix milliseconds */
-export async function checkQueue(queue: JobQueue, now: number): Promise<Check[]> {
-  const { by_state, oldest_ready_ms } = await queue.stats();
-  const alive = (await queue.workers()).filter(
-    ({ last_seen_at }) => now - Date.parse(last_seen_at) < WORKER_SEEN_MS,
-  ).length;
-  const { dead } = by_state;
-  const waiting = by_state.queued + by_state.retrying;
-  const late = oldest_ready_ms > LONG_WAIT_MS;
-  const checks: Check[] = [
-    alive === 0
-      ? {
-          check: "workers",
-          status: "warn",
-          message: "none is alive",
-          fix: "`sluice start` runs some; `sluice worker` runs one more beside a running API.",
-        }
-      : { check: "workers", status: "ok", message: `${alive} alive` },
-    {
-      check: "queue",
-      status: late ? "warn" : "ok",
-      message: `${waiting} waiting, ${by_state.running} running${
-        oldest_ready_ms > 0 ? `, the oldest ready for ${formatDuration(oldest_ready_ms)}` : ""
-      }`,
-      ...(late
-        ? {
-            fix:
-              alive === 0
-                ? "Nobody works on it: start workers."
-                : "Raise SLUICE_WORKERS, or run `sluice worker` on top.",
-          }
-        : {}),
-    },
-  ];
-  if (dead > 0) {
-    checks.push({
-      check: "dead jobs",
-      status: "warn",
-      message: `${counted(dead, "job")} failed for good`,
-      fix: "`sluice jobs list --state dead` tells why; `sluice jobs retry ID` runs one again.",
-    });
-  }
-  return checks;
 }
 
 /** Whether the server would start at its address, and whether this command line may speak to it. */

@@ -14,10 +14,10 @@ import {
   checkKeys,
   checkNode,
   checkPage,
-  checkQueue,
   checkServer,
   failed,
 } from "./doctor-checks.ts";
+import { checkQueue } from "./doctor-queue.ts";
 import { counted, type OutputOptions, print, printable, printJson, styled, table } from "./output.ts";
 
 export interface DoctorOptions extends OutputOptions {
@@ -81,7 +81,7 @@ async function* examine(config: Config): AsyncGenerator<Check, void, void> {
       try {
         if (own && usable) {
           yield await checkBlobs(adapters.blobs);
-          yield* await checkQueue(adapters.queue, adapters.system.now());
+          yield* await checkQueue(adapters, adapters.system.now());
           yield* await checkKeys(config, adapters.keys);
         }
         const embedder = await checkEmbedder(adapters.embedder);

@@ -32,6 +32,11 @@ export function createMetrics(queue: JobQueue): Metrics {
     help: "How long the oldest job that is ready to run has waited; 0 when none is.",
     registers,
   });
+  const expiredLeases = new Gauge({
+    name: "sluice_expired_leases",
+    help: "Running jobs whose worker fell silent and that nobody has taken over yet; at most 1000 are counted.",
+    registers,
+  });
   const acks = new Histogram({
     name: "sluice_upload_ack_seconds",
     help: "From an upload's request to its acknowledgement.",
@@ -95,6 +100,7 @@ export function createMetrics(queue: JobQueue): Metrics {
     observeAck: (seconds) => acks.observe(seconds),
     async expose() {
       setQueue(await queue.stats());
+      expiredLeases.set((await queue.expired(1_000)).length);
       return registry.metrics();
     },
     async followEvents(documents, follower, signal) {

@@ -99,6 +99,7 @@ test("/metrics tells of queue, stages, acknowledgements, requests and events", a
     'sluice_jobs{state="succeeded"} 1',
     'sluice_jobs{state="dead"} 1',
     'sluice_jobs{state="queued"} 0',
+    "sluice_expired_leases 0",
     'sluice_events_total{event_type="rag.document.uploaded"} 3',
     'sluice_stage_seconds_count{stage="extracting"} 1',
     'sluice_ingestion_failures_total{code="malformed_document"} 1',
