@@ -150,12 +150,12 @@ function queueing(check: StorageTest): void {
 
 function turns(check: StorageTest): void {
   const backlog = async (h: StorageHarness) => {
-    await h.queue.enqueue(Array.from({ length: 200 }, () => newJob(h.system, { tenant_id: "big" })));
+    await h.queue.enqueue(Array.from({ length: 10_000 }, () => newJob(h.system, { tenant_id: "big" })));
     h.advance(1_000);
     await h.queue.enqueue([newJob(h.system, { tenant_id: "small" })]);
   };
 
-  check("with 200 jobs of one tenant waiting, another's only one is among the next two", async (h) => {
+  check("with 10,000 jobs of one tenant waiting, another's only one is among the next two", async (h) => {
     await backlog(h);
     expect([...(await claimedTenants(h, 1)), ...(await claimedTenants(h, 1))]).toContain("small");
   });
