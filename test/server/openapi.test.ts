@@ -19,6 +19,7 @@ interface Description {
 }
 
 const expected = {
+  "/asyncapi.json": ["get"],
   "/docs/errors": ["get"],
   "/healthz": ["get"],
   "/metrics": ["get"],

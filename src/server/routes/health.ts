@@ -2,6 +2,7 @@
 import { z } from "zod";
 import type { JobQueue, WorkerInfo } from "../../ports/job-queue.ts";
 import type { System } from "../../ports/system.ts";
+import { describeChannels } from "../asyncapi.ts";
 import type { App, AppDependencies } from "../dependencies.ts";
 import type { Metrics } from "../metrics.ts";
 import { body } from "../schemas.ts";
@@ -136,6 +137,21 @@ export function healthRoutes(
       },
     },
     async () => app.swagger() as unknown as Record<string, unknown>,
+  );
+
+  const channels = describeChannels(version);
+  app.get(
+    "/asyncapi.json",
+    {
+      config: { probe: true },
+      schema: {
+        tags,
+        summary: "The events and the channels that they travel on",
+        security: [],
+        response: { 200: z.looseObject({}).describe("An AsyncAPI 3.0 document.") },
+      },
+    },
+    async () => channels,
   );
 }
 
