@@ -3,7 +3,7 @@ import { defineConfig } from "vitest/config";
 export default defineConfig({
   test: {
     include: ["test/**/*.test.ts"],
-    exclude: ["test/**/*.browser.test.ts"],
+    exclude: ["test/**/*.browser.test.ts", "test/**/*.faults.test.ts", "test/**/*.services.test.ts"],
     testTimeout: 30_000,
     hookTimeout: 30_000,
     // Real processes and real disks: more at once than cores only makes them wait for each other.

@@ -29,9 +29,7 @@ const CLOCK_FRESH_MS = 1_000;
 const { path, folder } = workerData as WriterData;
 const port = parentPort as MessagePort;
 
-const db = openDatabase(path);
-db.exec("PRAGMA busy_timeout = 10000");
-migrate(db);
+const db = openMigrated();
 // From here on the lock is waited for below, at a shorter interval than SQLite's own.
 db.exec("PRAGMA busy_timeout = 0");
 const sql = statements(db);
@@ -41,6 +39,19 @@ const bells = { events: openBell(doorbells.events), jobs: openBell(doorbells.job
 
 port.on("message", runBatch);
 port.postMessage({ ready: true });
+
+function openMigrated(): DatabaseSync {
+  try {
+    const database = openDatabase(path);
+    database.exec("PRAGMA busy_timeout = 10000");
+    migrate(database);
+    return database;
+  } catch (error) {
+    // As an error of the thread it would lose what it is.
+    port.postMessage({ unusable: describe(translateError(error)) });
+    throw error;
+  }
+}
 
 /** One transaction for this request and whatever waits behind it. */
 function runBatch(first: WriteRequest): void {
@@ -160,7 +171,8 @@ function ring(bell: number): void {
 function describe(error: unknown): Omit<WriteAnswer, "id"> {
   if (error instanceof ConflictError) return { conflict: error.reason };
   if (error instanceof SluiceError) {
-    return { failure: { code: error.code, message: error.message, retry_after_ms: error.retry_after_ms } };
+    const { code, message, retryable, retry_after_ms } = error;
+    return { failure: { code, message, retryable, retry_after_ms } };
   }
   const { message, stack } = error instanceof Error ? error : new Error(String(error));
   return { defect: { message, stack } };

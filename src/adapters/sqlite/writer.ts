@@ -38,11 +38,19 @@ export type WriteOperation =
   | { op: "close" };
 export type WriteRequest = WriteOperation & { id: number /** By `monotonicMs`. */; asked_at: number };
 
+/** A SluiceError on its way between threads. */
+export interface Failure {
+  code: ErrorCode;
+  message: string;
+  retryable: boolean;
+  retry_after_ms: number | undefined;
+}
+
 export interface WriteAnswer {
   id: number;
   result?: unknown;
   conflict?: ConflictReason;
-  failure?: { code: ErrorCode; message: string; retry_after_ms: number | undefined };
+  failure?: Failure;
   defect?: { message: string; stack: string | undefined };
 }
 
@@ -50,6 +58,13 @@ export interface Writer {
   /** Resolves when the transaction that holds it is on disk. @throws ConflictError, SluiceError */
   write<T>(operation: WriteOperation): Promise<T>;
   close(): Promise<void>;
+}
+
+function toError({ code, message, retryable, retry_after_ms }: Failure): SluiceError {
+  return new SluiceError(code, message, {
+    retryable,
+    ...(retry_after_ms === undefined ? {} : { retry_after_ms }),
+  });
 }
 
 /** Milliseconds of a clock that never jumps, the same on every thread of the process. */
@@ -65,7 +80,10 @@ export async function startWriter(data: WriterData, onCommit: (effects: Effects)
   let dead: Error | undefined;
 
   await new Promise<void>((resolve, reject) => {
-    thread.once("message", () => resolve());
+    thread.once("message", ({ unusable }: { unusable?: Omit<WriteAnswer, "id"> }) => {
+      if (unusable?.failure) reject(toError(unusable.failure));
+      else if (unusable === undefined) resolve();
+    });
     thread.once("error", reject);
   });
   const ended = new Promise<void>((resolve) => thread.once("exit", () => resolve()));
@@ -77,8 +95,7 @@ export async function startWriter(data: WriterData, onCommit: (effects: Effects)
     if (waiting.size === 0) thread.unref();
     if (answer.conflict) waiter?.reject(new ConflictError(answer.conflict));
     else if (answer.failure) {
-      const { code, message, retry_after_ms } = answer.failure;
-      waiter?.reject(new SluiceError(code, message, retry_after_ms === undefined ? {} : { retry_after_ms }));
+      waiter?.reject(toError(answer.failure));
     } else if (answer.defect) {
       const error = new Error(answer.defect.message);
       if (answer.defect.stack) error.stack = answer.defect.stack;
