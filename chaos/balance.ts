@@ -38,15 +38,22 @@ export function openBooks(data_dir: string) {
     for (const document_id of books.acknowledged.keys()) {
       const row = by_id.get(document_id);
       if (!row && !books.removed.has(document_id)) wrong.push(`${document_id} was acknowledged and is lost`);
+      if (row && books.deleted.has(document_id)) wrong.push(`${document_id} was deleted and is there`);
       const status = row ? (row.status as string) : "deleted";
       by_status[status] = (by_status[status] ?? 0) + 1;
     }
+    wrong.push(...judgeJobs(books));
     const contents = all(
       "SELECT collection, sha256, count(*) AS n FROM documents WHERE removed = 0 GROUP BY 1, 2 HAVING n > 1",
     );
     for (const { sha256, n } of contents) wrong.push(`${n} documents have the bytes ${sha256}`);
 
     const log = all("SELECT * FROM events ORDER BY sequence").map(toEvent);
+    for (const { event_type, document_id, data } of log) {
+      // Every upload was repeated until it was answered: one that nobody was told of was done a second time.
+      if (event_type !== "rag.document.uploaded" || books.uploaded.has(data.job_id)) continue;
+      wrong.push(`${document_id}: the upload of ${data.job_id} was never acknowledged, or was done twice`);
+    }
     for (const [document_id, events] of Map.groupBy(log, (event) => event.document_id)) {
       wrong.push(...judgeLog(document_id, events, by_id.get(document_id)));
     }
@@ -62,6 +69,21 @@ export function openBooks(data_dir: string) {
       }
     }
     return { wrong, by_status, events: log.length, chunks: count("SELECT count(*) AS n FROM chunks") };
+  }
+
+  function judgeJobs(books: Books): string[] {
+    const wrong: string[] = [];
+    const states = new Map(all("SELECT job_id, state FROM jobs").map((row) => [row.job_id, row.state]));
+    for (const [document_id, jobs] of books.acknowledged) {
+      for (const job_id of jobs) {
+        const state = states.get(job_id);
+        if (state === undefined) wrong.push(`${document_id}: its job ${job_id} was acknowledged and is lost`);
+        if (books.cancelled.has(job_id) && state !== "cancelled") {
+          wrong.push(`${document_id}: its job ${job_id} was cancelled and is ${state}`);
+        }
+      }
+    }
+    return wrong;
   }
 
   function judgeDocument(row: Row): string[] {

@@ -1,4 +1,5 @@
 /** What goes wrong, and how soon it is right again. */
+import type { EventType } from "../src/events.ts";
 import type { Random } from "../test/simulation/random.ts";
 import type { Installation } from "./processes.ts";
 
@@ -8,8 +9,10 @@ export interface FaultLog {
   counts: Map<Fault, number>;
   /** Milliseconds from a kill until uploads are taken and a worker lives. */
   until_ready: Map<Fault, number[]>;
-  /** Milliseconds from a worker's death until another job started. */
-  until_start: number[];
+  /** Milliseconds from a fault until one of the jobs that it hit was taken from whoever held it. */
+  until_released: Map<Fault, number[]>;
+  /** The same until one of them runs again: behind those that have waited longer, and after its backoff. */
+  until_again: Map<Fault, number[]>;
 }
 
 const kinds: readonly Fault[] = [
@@ -25,15 +28,27 @@ const kinds: readonly Fault[] = [
 /** Longer than the lease. */
 const FROZEN_MS = 6_000;
 
-/** @param startedAfter resolves at the next start of an ingestion that a follower hears of */
+/** Calls once, with the time, at the first event of such a type about one of these jobs after `since` (both Unix ms). */
+export type OnNews = (
+  job_ids: string[],
+  since: number,
+  types: readonly EventType[],
+  call: (time: number) => void,
+) => void;
+
 export async function torment(
   installation: Installation,
   random: Random,
   until: number,
-  startedAfter: () => Promise<void>,
+  onNews: OnNews,
   say: (text: string) => void,
 ): Promise<FaultLog> {
-  const log: FaultLog = { counts: new Map(), until_ready: new Map(), until_start: [] };
+  const log: FaultLog = {
+    counts: new Map(),
+    until_ready: new Map(),
+    until_released: new Map(),
+    until_again: new Map(),
+  };
   const thaws: Promise<void>[] = [];
   while (Date.now() < until) {
     await pause(300 + random.below(1_700));
@@ -41,6 +56,9 @@ export async function torment(
     if (!pids) continue;
     const fault = random.pick(kinds);
     const worker = pids.workers.length > 0 ? random.pick(pids.workers) : undefined;
+    const all_held = [...pids.holds.values()].flat();
+    const held =
+      fault === "supervisor" || fault === "restart" ? all_held : (pids.holds.get(worker ?? 0) ?? []);
     const killed = Date.now();
     if (fault === "supervisor") {
       await installation.killSupervisor();
@@ -60,21 +78,28 @@ export async function torment(
       const victim = fault === "worker" ? worker : children.length > 0 ? random.pick(children) : undefined;
       if (victim === undefined) continue;
       signal(victim, "SIGKILL");
-      if (fault === "worker") {
-        void startedAfter().then(() => log.until_start.push(Date.now() - killed));
+    }
+    if (fault !== "API") {
+      const note = (times: Map<Fault, number[]>) => (time: number) => add(times, fault, time - killed);
+      // Those who stop in good order, told to or left alone, finish what they have or hand it back without a word.
+      if (fault !== "restart" && fault !== "supervisor") {
+        onNews(held, killed, ["rag.ingestion.retry_scheduled"], note(log.until_released));
       }
+      onNews(held, killed, ["rag.ingestion.started"], note(log.until_again));
     }
     log.counts.set(fault, (log.counts.get(fault) ?? 0) + 1);
     say(fault);
     if (fault === "API" || fault === "supervisor" || fault === "restart") {
       while (!(await installation.ready())) await pause(20);
-      const times = log.until_ready.get(fault) ?? [];
-      times.push(Date.now() - killed);
-      log.until_ready.set(fault, times);
+      add(log.until_ready, fault, Date.now() - killed);
     }
   }
   await Promise.all(thaws);
   return log;
+}
+
+function add(times: Map<Fault, number[]>, fault: Fault, ms: number): void {
+  times.set(fault, [...(times.get(fault) ?? []), ms]);
 }
 
 function signal(pid: number, name: NodeJS.Signals): void {

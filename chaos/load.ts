@@ -1,5 +1,5 @@
 /** Clients that use the API as people's programs do: they repeat what got no answer, under an Idempotency-Key. */
-import { randomUUID } from "node:crypto";
+import { createHash, randomUUID } from "node:crypto";
 import { readdirSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import type { SluiceEvent } from "../src/events.ts";
@@ -9,8 +9,14 @@ import type { Random } from "../test/simulation/random.ts";
 export interface Books {
   /** Document id → ids of the jobs that an answer named for it. */
   acknowledged: Map<string, Set<string>>;
+  /** Job id → SHA-256 of the bytes that its upload carried. */
+  uploaded: Map<string, string>;
   /** Documents whose deletion was asked for. */
   removed: Set<string>;
+  /** Of those, the ones for which the answer said so. */
+  deleted: Set<string>;
+  /** Jobs for which an answer said that they are cancelled. */
+  cancelled: Set<string>;
   /** Answers by status. */
   answers: Map<number, number>;
   /** Requests sent again because no answer came, or one that asked for it. */
@@ -43,7 +49,8 @@ export function collectMaterial(corpus: string | undefined, random: Random): () 
     if (choice === 6) return { name: "damaged.pdf", bytes: Buffer.from(`%PDF-1.7\n${random.next()} no pdf`) };
     if (choice === 7) return { name: "empty.txt", bytes: Buffer.from(" \n".repeat(1 + random.below(50))) };
     if (choice === 8) return { name: "large.txt", bytes: Buffer.alloc(TOO_LARGE, "words ") };
-    const paragraphs = choice < 11 ? 600 + random.below(600) : 1 + random.below(30);
+    const long = random.chance(0.1) ? 10_000 : 600 + random.below(600);
+    const paragraphs = choice < 11 ? long : 1 + random.below(30);
     // Some texts come again: the same bytes, from another client or a second time.
     const number = random.chance(0.2) ? random.below(20) : 1_000 + made;
     const text = Array.from(
@@ -93,6 +100,7 @@ export async function useApi(
     const { document_id, job_id } = (await response.json()) as Accepted;
     const jobs = books.acknowledged.get(document_id) ?? new Set();
     books.acknowledged.set(document_id, jobs.add(job_id));
+    books.uploaded.set(job_id, createHash("sha256").update(bytes).digest("hex"));
   }
 
   while (Date.now() < until) {
@@ -110,11 +118,15 @@ export async function useApi(
       await upload(random.chance(0.1) ? "&on_duplicate=new_version" : "", next());
     else if (choice < 22) await upload(`&document_id=${document_id}`, next());
     else if (choice < 23) await post(`/v1/documents/${document_id}/reingest`);
-    else if (choice < 25) await post(`/v1/jobs/${job_id}/cancel`);
-    else if (choice < 26) await post("/v1/jobs/retry", {});
+    else if (choice < 25) {
+      const { status } = await post(`/v1/jobs/${job_id}/cancel`);
+      if (status === 200) books.cancelled.add(job_id);
+    } else if (choice < 26) await post("/v1/jobs/retry", {});
     else if (choice < 27) {
       books.removed.add(document_id);
-      await request(`/v1/documents/${document_id}`, { method: "DELETE" });
+      const { status } = await request(`/v1/documents/${document_id}`, { method: "DELETE" });
+      // 404 where the first try went through and its answer was lost.
+      if (status === 202 || status === 404) books.deleted.add(document_id);
     } else await post("/v1/search", { query: "quartz things", top_k: 20 });
   }
 }

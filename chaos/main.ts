@@ -9,10 +9,11 @@ import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import type { SluiceEvent } from "../src/events.ts";
 import { createRandom } from "../test/simulation/random.ts";
+import { balanceByApi } from "./api.ts";
 import { openBooks } from "./balance.ts";
-import { torment } from "./faults.ts";
+import { type Fault, type OnNews, torment } from "./faults.ts";
 import { type Books, collectMaterial, followSse, followWebSocket, maxUploadBytes, useApi } from "./load.ts";
-import { createInstallation, isAlive } from "./processes.ts";
+import { createInstallation } from "./processes.ts";
 
 const { values } = parseArgs({
   options: {
@@ -28,6 +29,8 @@ const seed = Number(values.seed);
 const CLIENTS = 4;
 /** How long everything may take to come to rest when nothing goes wrong any more. */
 const REST_MS = 240_000;
+/** Beyond the time under fire, for everything else. */
+const LONGEST_MS = REST_MS + 180_000;
 
 const neighbour = fileURLToPath(new URL("../../shared/corpus", import.meta.url));
 const corpus = values.corpus ?? (existsSync(neighbour) ? neighbour : undefined);
@@ -46,13 +49,29 @@ const installation = await createInstallation(data_dir, {
   SLUICE_EXTRACT_TIMEOUT_SECONDS: "20",
   SLUICE_LOG_LEVEL: "error",
 });
-process.once("SIGINT", () => {
-  void installation.stop().finally(() => process.exit(130));
-});
+// However this script ends, nothing that it started outlives it.
+process.once("exit", () => installation.killAll());
+for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
+  process.once(signal, () => {
+    installation.killAll();
+    rmSync(folder, { recursive: true, force: true });
+    process.exit(130);
+  });
+}
+setTimeout(
+  () => {
+    say("took longer than it may: something hangs");
+    process.exit(1);
+  },
+  seconds * 1_000 + LONGEST_MS,
+).unref();
 
 const books: Books = {
   acknowledged: new Map(),
+  uploaded: new Map(),
   removed: new Set(),
+  deleted: new Set(),
+  cancelled: new Set(),
   answers: new Map(),
   repeated: 0,
   wrong: [],
@@ -62,14 +81,9 @@ try {
   await installation.start();
   const listening = new AbortController();
   const followers: SluiceEvent[][] = [[], []];
-  let waiting: (() => void)[] = [];
-  const heard = ({ event_type }: SluiceEvent) => {
-    if (event_type !== "rag.ingestion.started") return;
-    for (const wake of waiting) wake();
-    waiting = [];
-  };
+  const news = createNews();
   const following = [
-    followSse(installation.url, listening.signal, followers[0] as SluiceEvent[], heard),
+    followSse(installation.url, listening.signal, followers[0] as SluiceEvent[], news.heard),
     followWebSocket(installation.url, listening.signal, followers[1] as SluiceEvent[]),
   ];
   const until = Date.now() + seconds * 1_000;
@@ -78,8 +92,7 @@ try {
     const own = createRandom(seed * 100 + number);
     return useApi(installation.url, collectMaterial(corpus, own), own, until, books);
   });
-  const started = () => new Promise<void>((resolve) => waiting.push(resolve));
-  const faults = await torment(installation, random, until, started, say);
+  const faults = await torment(installation, random, until, news.on, say);
   await Promise.all(clients);
   say("no more faults; waiting for rest");
 
@@ -97,12 +110,15 @@ try {
   }
   const { wrong, by_status, events, chunks } = ledger.balance(books, followers);
   ledger.close();
+  wrong.push(...(await balanceByApi(installation.url, books)));
   listening.abort();
   await Promise.all(following);
-  for (const pid of (await installation.pids())?.workers ?? []) installation.childrenOf(pid);
+  await installation.pids();
   const code = await installation.stop();
   if (code !== 0) wrong.push(`the last stop ended with ${code}`);
-  const orphans = [...installation.seen].filter(isAlive);
+  // Children notice the end of their parent, and end a moment later.
+  for (let round = 0; round < 25 && installation.left().length > 0; round++) await pause(200);
+  const orphans = installation.left();
   if (orphans.length > 0) wrong.push(`processes are left: ${orphans.join(", ")}`);
 
   const table: [string, string][] = [
@@ -113,8 +129,9 @@ try {
     ["answers", [...books.answers].map(([status, count]) => `${count} × ${status}`).join(", ")],
     ["repeated", String(books.repeated)],
     ["faults", [...faults.counts].map(([fault, count]) => `${count} × ${fault}`).join(", ")],
-    ["worker killed → next start", spread(faults.until_start)],
-    ...[...faults.until_ready].map(([fault, times]): [string, string] => [`${fault} → ready`, spread(times)]),
+    ...rows("ready", faults.until_ready),
+    ...rows("its jobs released", faults.until_released),
+    ...rows("its jobs run again", faults.until_again),
     ["came to rest in", `${(rest_ms / 1_000).toFixed(1)} s`],
   ];
   const width = Math.max(...table.map(([name]) => name.length));
@@ -133,6 +150,34 @@ if (failed !== undefined) {
 }
 rmSync(folder, { recursive: true, force: true });
 process.exit(0);
+
+/** Tells whoever asked when something happened to one of his jobs. */
+function createNews() {
+  let waiting: {
+    jobs: Set<string>;
+    since: number;
+    types: readonly string[];
+    call: (time: number) => void;
+  }[] = [];
+  const on: OnNews = (job_ids, since, types, call) => {
+    waiting.push({ jobs: new Set(job_ids), since, types, call });
+  };
+  return {
+    on,
+    heard({ event_type, timestamp, data }: SluiceEvent) {
+      const time = Date.parse(timestamp);
+      const met = waiting.filter(
+        ({ jobs, since, types }) => types.includes(event_type) && jobs.has(data.job_id) && time > since,
+      );
+      waiting = waiting.filter((one) => !met.includes(one));
+      for (const { call } of met) call(time);
+    },
+  };
+}
+
+function rows(what: string, times: Map<Fault, number[]>): [string, string][] {
+  return [...times].map(([fault, each]) => [`${fault} → ${what}`, spread(each)]);
+}
 
 function spread(times: number[]): string {
   if (times.length === 0) return "none";

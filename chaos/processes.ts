@@ -6,6 +6,8 @@ export interface Pids {
   supervisor: number;
   api: number;
   workers: number[];
+  /** Worker → ids of the jobs that it runs. */
+  holds: Map<number, string[]>;
 }
 
 export interface Installation {
@@ -21,8 +23,10 @@ export interface Installation {
   /** @returns the exit code */
   stop(): Promise<number | null>;
   killSupervisor(): Promise<void>;
-  /** Every process that was ever seen. */
-  readonly seen: ReadonlySet<number>;
+  /** Those that live of all processes that were ever seen here. */
+  left(): number[];
+  /** Ends all of them at once, and waits for nothing: for when this script is interrupted. */
+  killAll(): void;
 }
 
 export async function createInstallation(
@@ -31,7 +35,8 @@ export async function createInstallation(
 ): Promise<Installation> {
   const port = String(await freePort());
   const url = `http://127.0.0.1:${port}`;
-  const seen = new Set<number>();
+  /** Process id → when it started: the number alone may be another's by now. */
+  const seen = new Map<number, string>();
   let running: Running | undefined;
 
   async function get(path: string): Promise<Response | undefined> {
@@ -43,30 +48,43 @@ export async function createInstallation(
     }
   }
 
+  const isKnown = (one: Process | undefined) => one !== undefined && seen.get(one.pid) === one.started;
+
+  /** What was started on this folder, and its children: those of extraction have no environment to know them by. */
+  function survey(): Map<number, Process> {
+    const all = listProcesses();
+    const sign = `SLUICE_DATA_DIR=${data_dir}`;
+    for (const one of all.values()) if (environmentOf(one.pid).includes(sign)) seen.set(one.pid, one.started);
+    for (const one of all.values()) if (isKnown(all.get(one.parent))) seen.set(one.pid, one.started);
+    return all;
+  }
+
+  const left = () => {
+    const all = survey();
+    return [...all.values()].filter(isKnown).map(({ pid }) => pid);
+  };
+
   return {
     url,
     data_dir,
-    seen,
     async pids() {
+      survey();
       const answer = await get("/healthz");
       if (!answer?.ok || running?.process.pid === undefined) return undefined;
-      const { pids } = (await answer.json()) as { pids: { api: number; workers: number[] } };
-      for (const pid of [pids.api, ...pids.workers]) seen.add(pid);
-      return { supervisor: running.process.pid, ...pids };
+      const { pids, workers } = (await answer.json()) as {
+        pids: { api: number; workers: number[] };
+        workers: { pid: number; holds: string[] }[];
+      };
+      const holds = new Map(workers.map(({ pid, holds }) => [pid, holds]));
+      return { supervisor: running.process.pid, ...pids, holds };
     },
-    childrenOf(pid) {
-      const found = readdirSync("/proc")
-        .filter((name) => /^\d+$/.test(name) && parentOf(name) === pid)
-        .map(Number);
-      for (const child of found) seen.add(child);
-      return found;
-    },
+    childrenOf: (pid) =>
+      [...survey().values()].filter(({ parent }) => parent === pid).map((child) => child.pid),
     ready: async () => (await get("/readyz"))?.status === 200,
     async start() {
       for (let round = 1; ; round++) {
         try {
           running = await startSluice({ data_dir, env: { ...settings, SLUICE_PORT: port } });
-          if (running.process.pid !== undefined) seen.add(running.process.pid);
           return;
         } catch (error) {
           // What a killed supervisor left behind may still hold the port while it stops.
@@ -77,25 +95,52 @@ export async function createInstallation(
     },
     stop: async () => (await running?.stop()) ?? null,
     killSupervisor: async () => running?.kill(),
+    left,
+    killAll() {
+      // Twice: what was being started while the first round looked.
+      for (let round = 0; round < 2; round++) {
+        for (const pid of left()) {
+          try {
+            process.kill(pid, "SIGKILL");
+          } catch (error) {
+            if ((error as NodeJS.ErrnoException).code !== "ESRCH") throw error;
+          }
+        }
+      }
+    },
   };
 }
 
-function parentOf(pid: string): number | undefined {
-  try {
-    const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
-    return Number(stat.slice(stat.lastIndexOf(")") + 4).split(" ")[0]);
-  } catch {
-    // Gone between the list and the look.
-    return undefined;
-  }
+interface Process {
+  pid: number;
+  parent: number;
+  /** In the system's ticks since it booted. */
+  started: string;
 }
 
-export function isAlive(pid: number): boolean {
+/** Every process but those that have died and wait to be reaped (proc(5)). */
+function listProcesses(): Map<number, Process> {
+  const all = new Map<number, Process>();
+  for (const name of readdirSync("/proc")) {
+    if (!/^\d+$/.test(name)) continue;
+    const stat = readIfThere(`/proc/${name}/stat`);
+    // "pid (name) state parent …": the name may hold anything, so the rest begins after the last parenthesis.
+    const [state, parent, ...rest] = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+    if (stat === "" || state === "Z" || state === "X") continue;
+    all.set(Number(name), { pid: Number(name), parent: Number(parent), started: rest[17] as string });
+  }
+  return all;
+}
+
+function environmentOf(pid: number): string[] {
+  return readIfThere(`/proc/${pid}/environ`).split("\u0000");
+}
+
+function readIfThere(path: string): string {
   try {
-    process.kill(pid, 0);
-    return true;
+    return readFileSync(path, "utf8");
   } catch {
-    // Nobody of that number.
-    return false;
+    // Gone between the list and the look, or somebody else's.
+    return "";
   }
 }

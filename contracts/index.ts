@@ -11,6 +11,7 @@ export { describeEventPublisher, type PublisherHarness } from "./event-publisher
 export { describeExtractor, type ExtractorHarness } from "./extractor.ts";
 export type { Gaps } from "./gaps.ts";
 export { describeJobQueue } from "./job-queue.ts";
+export { describeJobQueueModel, type QueueModelOptions } from "./job-queue-model.ts";
 export {
   contractEmbedder,
   newChunks,

@@ -71,7 +71,9 @@ export interface RetryPolicy {
 
 export const defaultRetryPolicy: RetryPolicy = { base_ms: 1_000, cap_ms: 10 * 60_000 };
 
-export type AfterFailure = { state: "retrying"; delay_ms: number; counts: boolean } | { state: "dead" };
+export type AfterFailure =
+  /** `delay_ms` null: at once, and in its old place, before everything that came after it. */
+  { state: "retrying"; delay_ms: number | null; counts: boolean } | { state: "dead" };
 
 /** Jobs that wait for the same moment begin spread over this time, or over as long as they waited if that is less. */
 const SPREAD_MS = 1_000;
@@ -79,7 +81,8 @@ const SPREAD_MS = 1_000;
 /**
  * What follows a failed attempt. Exponential backoff with full jitter: a uniformly random delay below a ceiling that
  * doubles with each attempt (M. Brooker, "Exponential Backoff And Jitter", AWS Architecture Blog, 2015). An attempt
- * whose error does not count is given back, and made again after what the error asked for.
+ * whose error does not count is given back, and made again after what the error asked for. So that a worker's end holds
+ * up nobody, what it left keeps its place in the queue; a job that loses a second worker may be why, and has to wait.
  *
  * @param random uniform in [0, 1)
  */
@@ -91,14 +94,16 @@ export function afterFailure(
   random: () => number,
 ): AfterFailure {
   if (!countsAsAttempt(error.code)) {
-    const asked = retry_after_ms ?? 0;
-    return {
-      state: "retrying",
-      delay_ms: asked + Math.floor(random() * Math.min(SPREAD_MS, asked)),
-      counts: false,
-    };
+    const delay_ms =
+      retry_after_ms === undefined
+        ? null
+        : retry_after_ms + Math.floor(random() * Math.min(SPREAD_MS, retry_after_ms));
+    return { state: "retrying", delay_ms, counts: false };
   }
   if (!error.retryable || job.attempts >= job.max_attempts) return { state: "dead" };
+  if (error.code === "worker_lost" && job.attempts === 1) {
+    return { state: "retrying", delay_ms: null, counts: true };
+  }
   const ceiling = Math.min(policy.cap_ms, policy.base_ms * 2 ** Math.min(30, job.attempts - 1));
   const jittered = Math.floor(random() * ceiling);
   return { state: "retrying", delay_ms: Math.max(jittered, retry_after_ms ?? 0), counts: true };

@@ -76,12 +76,21 @@ describe("an attempt that nobody could make", () => {
     expect(next(0.5)).toEqual({ state: "retrying", delay_ms: 30_500, counts: false });
   });
 
-  test("goes on at once where nothing asked for a wait", () => {
+  test("goes on at once, in its old place, where nothing asked for a wait", () => {
     const stopped = { code: "shutting_down" as const, message: "bye", retryable: true };
     expect(afterFailure({ attempts: 1, max_attempts: 5 }, stopped, undefined, policy, () => 0.9)).toEqual({
       state: "retrying",
-      delay_ms: 0,
+      delay_ms: null,
       counts: false,
     });
   });
+});
+
+test("the first worker that a job loses costs an attempt and not its place; the next one may be its own doing", () => {
+  const lost = { code: "worker_lost" as const, message: "gone", retryable: true };
+  const after = (attempts: number) =>
+    afterFailure({ attempts, max_attempts: 5 }, lost, undefined, policy, () => 0.5);
+  expect(after(1)).toEqual({ state: "retrying", delay_ms: null, counts: true });
+  expect(after(2)).toEqual({ state: "retrying", delay_ms: 1_000, counts: true });
+  expect(after(5)).toEqual({ state: "dead" });
 });

@@ -51,7 +51,10 @@ async function settleOnce(
   const error = toErrorInfo(thrown);
   const retry_after_ms = thrown instanceof SluiceError ? thrown.retry_after_ms : undefined;
   const next = afterFailure(job, error, retry_after_ms, dependencies.retry, system.random);
-  const run_at = next.state === "retrying" ? system.now() + next.delay_ms : 0;
+  let run_at = 0;
+  if (next.state === "retrying") {
+    run_at = next.delay_ms === null ? Date.parse(job.run_at) : system.now() + next.delay_ms;
+  }
 
   const document =
     job.job_type === INGEST_DOCUMENT

@@ -202,23 +202,34 @@ function nextReady(
   now: number,
   mayRun: (tenant_id: string) => boolean,
 ): JobRow | undefined {
-  let best: JobRow | undefined;
+  // First within each tenant, then between tenants: the two orders in one would not be an order.
+  const best = new Map<string, JobRow>();
   for (const row of state.openJobs.values()) {
-    if (row.lease_token !== null || row.run_at > now || !mayRun(row.job.tenant_id)) continue;
-    if (!best || comesBefore(state, row, best)) best = row;
+    const { tenant_id } = row.job;
+    if (row.lease_token !== null || row.run_at > now || !mayRun(tenant_id)) continue;
+    const known = best.get(tenant_id);
+    if (!known || comesBefore(row, known)) best.set(tenant_id, row);
   }
-  return best;
+  let next: JobRow | undefined;
+  for (const row of best.values()) if (!next || isServedBefore(state, row, next)) next = row;
+  return next;
 }
 
-function comesBefore(state: MemoryState, a: JobRow, b: JobRow): boolean {
-  if (a.job.tenant_id !== b.job.tenant_id) {
-    const turnA = state.turns.get(a.job.tenant_id) ?? 0;
-    const turnB = state.turns.get(b.job.tenant_id) ?? 0;
-    if (turnA !== turnB) return turnA < turnB;
-    // Neither was ever served: the tenant whose job has waited longest begins.
-  } else if (a.job.priority !== b.job.priority) {
-    return a.job.priority > b.job.priority;
-  }
-  if (a.run_at !== b.run_at) return a.run_at < b.run_at;
-  return a.place < b.place;
+/** Of two jobs of one tenant. */
+function comesBefore(a: JobRow, b: JobRow): boolean {
+  if (a.job.priority !== b.job.priority) return a.job.priority > b.job.priority;
+  return waitsLonger(a, b);
+}
+
+/** Of two tenants' best jobs. */
+function isServedBefore(state: MemoryState, a: JobRow, b: JobRow): boolean {
+  const turnA = state.turns.get(a.job.tenant_id) ?? 0;
+  const turnB = state.turns.get(b.job.tenant_id) ?? 0;
+  if (turnA !== turnB) return turnA < turnB;
+  // Neither was ever served: the tenant whose job has waited longest begins.
+  return waitsLonger(a, b);
+}
+
+function waitsLonger(a: JobRow, b: JobRow): boolean {
+  return a.run_at !== b.run_at ? a.run_at < b.run_at : a.place < b.place;
 }

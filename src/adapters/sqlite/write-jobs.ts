@@ -66,7 +66,8 @@ export function claimJobs(
     .filter((tenant_id) => roomOf(tenant_id) > 0)
     .slice(0, limit);
   while (claimed.length < limit && tenants.length > 0) {
-    const share = Math.ceil((limit - claimed.length) / tenants.length);
+    // Rounded down: a share rounded up would use the claim up before the last tenants' turn.
+    const share = Math.max(1, Math.floor((limit - claimed.length) / tenants.length));
     const unserved: string[] = [];
     for (const tenant_id of tenants) {
       const wanted = Math.min(share, limit - claimed.length, roomOf(tenant_id));

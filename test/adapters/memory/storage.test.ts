@@ -3,6 +3,7 @@ import {
   describeApiKeyStore,
   describeDocumentStore,
   describeJobQueue,
+  describeJobQueueModel,
   describeVectorIndex,
   manualClock,
   type StorageGaps,
@@ -10,6 +11,7 @@ import {
 } from "../../../contracts/index.ts";
 import { createMemoryState, type MemoryState } from "../../../src/adapters/memory/state.ts";
 import { createMemoryStorage } from "../../../src/adapters/memory/storage.ts";
+import { queueModelOptions } from "../../contracts/queue-model-options.ts";
 
 const gaps: StorageGaps = { durable: "memory ends with its process" };
 
@@ -33,5 +35,6 @@ async function open(): Promise<StorageHarness> {
 
 describeDocumentStore("memory", open, gaps);
 describeJobQueue("memory", open, gaps);
+describeJobQueueModel("memory", open, queueModelOptions());
 describeVectorIndex("memory", open, gaps);
 describeApiKeyStore("memory", open, gaps);

@@ -7,12 +7,14 @@ import {
   describeApiKeyStore,
   describeDocumentStore,
   describeJobQueue,
+  describeJobQueueModel,
   describeVectorIndex,
   type ManualClock,
   manualClock,
   type StorageHarness,
 } from "../../../contracts/index.ts";
 import { openSqliteStorage } from "../../../src/adapters/sqlite/storage.ts";
+import { queueModelOptions } from "../../contracts/queue-model-options.ts";
 
 const root = mkdtempSync(join(tmpdir(), "sluice-sqlite-"));
 afterAll(() => rmSync(root, { recursive: true, force: true }));
@@ -40,5 +42,6 @@ const open = () => connect(mkdtempSync(join(root, "data-")), manualClock());
 
 describeDocumentStore("sqlite", open);
 describeJobQueue("sqlite", open);
+describeJobQueueModel("sqlite", open, queueModelOptions());
 describeVectorIndex("sqlite", open);
 describeApiKeyStore("sqlite", open);
