@@ -8,6 +8,8 @@ import { createAdmission } from "./intake/admission.ts";
 import { createCommands } from "./intake/commands.ts";
 import { relay } from "./intake/relay.ts";
 import { createUploads } from "./intake/upload.ts";
+import { type BackupOptions, type BackupResult, backUp } from "./maintenance/backup.ts";
+import { type VerifyFinding, type VerifyOptions, verify } from "./maintenance/verify.ts";
 import type { ApiKeyStore } from "./ports/api-key-store.ts";
 import type { BlobStore } from "./ports/blob-store.ts";
 import type { DocumentStore } from "./ports/document-store.ts";
@@ -16,6 +18,7 @@ import type { EventPublisher } from "./ports/event-publisher.ts";
 import type { Extractor } from "./ports/extractor.ts";
 import type { JobQueue } from "./ports/job-queue.ts";
 import type { Log } from "./ports/log.ts";
+import type { StorageMaintenance } from "./ports/storage-maintenance.ts";
 import type { System } from "./ports/system.ts";
 import type { VectorIndex } from "./ports/vector-index.ts";
 import { createFollower } from "./progress/follow.ts";
@@ -33,6 +36,8 @@ export interface Adapters {
   embedder: Embedder;
   extractor: Extractor;
   publishers: EventPublisher[];
+  /** Where the storage is not looked after by tools of its own. */
+  maintenance?: StorageMaintenance;
 }
 
 export interface OpenAdapters extends Adapters {
@@ -63,6 +68,7 @@ export async function openAdapters(config: Config, given: Partial<Adapters> = {}
     blobs: given.blobs ?? (await openFolderBlobs(join(config.data_dir, "blobs"))),
     ...(storage ?? (given as Pick<Adapters, "documents" | "queue" | "index" | "keys">)),
     publishers: given.publishers ?? [],
+    ...(given.maintenance ? { maintenance: given.maintenance } : {}),
   };
   return {
     ...adapters,
@@ -116,4 +122,22 @@ export function composeWorker(config: Config, adapters: Adapters, log: Log, work
       max_running_per_tenant: config.max_running_per_tenant,
     },
   );
+}
+
+/** What an operator does with the whole, beside everything that goes on in it. */
+export interface Maintenance {
+  backUp(folder: string, options?: BackupOptions): Promise<BackupResult>;
+  verify(options?: VerifyOptions): AsyncGenerator<VerifyFinding, void, void>;
+}
+
+/** @returns undefined where the storage is looked after by tools of its own */
+export function composeMaintenance(config: Config, adapters: Adapters): Maintenance | undefined {
+  const { maintenance } = adapters;
+  if (!maintenance) return undefined;
+  const parts = { ...adapters, maintenance, max_attempts: config.max_attempts };
+  const openBlobs = (data_dir: string) => openFolderBlobs(join(data_dir, "blobs"));
+  return {
+    backUp: (folder, options) => backUp({ ...parts, openBlobs }, folder, options),
+    verify: (options) => verify(parts, options),
+  };
 }

@@ -114,6 +114,22 @@ program
   .option("--settings", "list the settings with their defaults instead")
   .action(async (options) => (await import("./doctor.ts")).doctor({ ...options, ...output() }));
 
+program
+  .command("backup")
+  .description("copy everything to a new folder, also while Sluice runs; the copy is a data folder")
+  .argument("<folder>", "must not exist, or be empty")
+  .option("--no-link", "copy every file, also where hard links would share them with the original")
+  .action(async (folder: string, options) =>
+    (await import("./backup.ts")).backup(folder, { ...options, ...output() }),
+  );
+program
+  .command("verify")
+  .description("check files, documents, chunks, index, jobs and events against each other")
+  .option("--fast", "trust files that have their full length, without reading them")
+  .option("--repair", "repair what can be; what is lost can only be told")
+  .addHelpText("after", "\nExit code 0: all is well or repaired; 1: something is not; 2: it could not look.")
+  .action(async (options) => (await import("./verify.ts")).verifyAll({ ...options, ...output() }));
+
 process.stdout.on("error", (error: NodeJS.ErrnoException) => {
   // Whoever read the output has seen enough (`| head`).
   if (error.code === "EPIPE") process.exit(0);

@@ -4,11 +4,13 @@ import { join } from "node:path";
 import type { ApiKeyStore } from "../../ports/api-key-store.ts";
 import type { DocumentStore } from "../../ports/document-store.ts";
 import type { JobQueue } from "../../ports/job-queue.ts";
+import type { StorageMaintenance } from "../../ports/storage-maintenance.ts";
 import type { System } from "../../ports/system.ts";
 import type { VectorIndex } from "../../ports/vector-index.ts";
 import { createSqliteApiKeys } from "./api-keys.ts";
 import { createSqliteDocuments } from "./documents.ts";
 import { createDoorbell } from "./doorbell.ts";
+import { createSqliteMaintenance } from "./maintenance.ts";
 import { createSqliteQueue } from "./queue.ts";
 import { openDatabase } from "./schema.ts";
 import { createSearchThreads } from "./search-threads.ts";
@@ -29,6 +31,7 @@ export interface SqliteStorage {
   queue: JobQueue;
   index: VectorIndex;
   keys: ApiKeyStore;
+  maintenance: StorageMaintenance;
   close(): Promise<void>;
 }
 
@@ -64,6 +67,7 @@ export async function openSqliteStorage(options: SqliteStorageOptions): Promise<
     queue: createSqliteQueue(db, writer, doorbell, system),
     index: createSqliteIndex(writer, threads, options.embedder),
     keys: createSqliteApiKeys(db, writer),
+    maintenance: createSqliteMaintenance(path, db, writer),
     close,
   };
 }

@@ -1,0 +1,284 @@
+/** StorageMaintenance on SQLite, which only reads; what it drops goes through the writer. */
+import { open, rm } from "node:fs/promises";
+import { basename, join } from "node:path";
+import { backup, type DatabaseSync } from "node:sqlite";
+import { DELETE_DOCUMENT } from "../../job.ts";
+import type {
+  BlobNames,
+  HeldDocument,
+  StorageMaintenance,
+  VersionCounts,
+} from "../../ports/storage-maintenance.ts";
+import { type Row, toDocument, toJob, toVector } from "./rows.ts";
+import { openDatabase, type Sql, statements, translateError } from "./schema.ts";
+import { vectorTable } from "./write-index.ts";
+import type { Writer } from "./writer.ts";
+
+/** Rows dropped in one transaction. */
+const BATCH = 500;
+/** The most sentences of SQLite's own about one damaged file. */
+const MAX_PROBLEMS = 100;
+const SQLITE_CORRUPT = 11;
+/** More pages than a database can have. */
+const ALL_PAGES = 2 ** 31 - 1;
+
+const UNENDED = "state IN ('queued', 'retrying', 'running')";
+
+/** True of a row of chunks or checkpoints that no searchable, unfinished or not yet erased version accounts for. */
+const ownerless = (table: string) => `NOT EXISTS (
+  SELECT 1 FROM documents AS d WHERE d.document_id = ${table}.document_id AND (d.removed = 1
+    OR ${table}.version = d.searchable_version
+    OR ${table}.version = d.version AND d.status IN ('pending', 'processing', 'failed')))`;
+
+interface StrayKind {
+  what: string;
+  count: string;
+  /** Takes the number of rows to drop at most. */
+  drop: string;
+}
+
+/** @param db a connection that only reads; for what takes long, another one is opened */
+export function createSqliteMaintenance(path: string, db: DatabaseSync, writer: Writer): StorageMaintenance {
+  const sql = statements(db);
+
+  /** On a connection of its own, for one errand. */
+  async function apart<T>(use: (own: DatabaseSync) => T | Promise<T>): Promise<T> {
+    try {
+      const own = openDatabase(path, { readOnly: true });
+      try {
+        return await use(own);
+      } finally {
+        own.close();
+      }
+    } catch (error) {
+      throw translateError(error);
+    }
+  }
+
+  async function read<T>(use: () => T): Promise<T> {
+    try {
+      return use();
+    } catch (error) {
+      throw translateError(error);
+    }
+  }
+
+  function strayKinds(): StrayKind[] {
+    const kind = (what: string, table: string, key: string, stray: string): StrayKind => ({
+      what,
+      count: `SELECT count(*) AS n FROM ${table} WHERE ${stray}`,
+      drop: `DELETE FROM ${table} WHERE (${key}) IN (SELECT ${key} FROM ${table} WHERE ${stray} LIMIT ?)`,
+    });
+    /** Rows of a virtual table, looked for in the plain table that knows their ids. */
+    const entries = (what: string, table: string, from: string, id: string): StrayKind => {
+      const stray = `NOT EXISTS (SELECT 1 FROM chunks WHERE chunk_row = ${from}.${id} AND indexed = 1)`;
+      return {
+        what,
+        count: `SELECT count(*) AS n FROM ${from} WHERE ${stray}`,
+        drop: `DELETE FROM ${table} WHERE rowid IN (SELECT ${id} FROM ${from} WHERE ${stray} LIMIT ?)`,
+      };
+    };
+    const of = "versions that nobody sees";
+    return [
+      // What these leave behind in the others goes with the others.
+      kind(`chunks of ${of}`, "chunks", "chunk_row", ownerless("chunks")),
+      kind(`checkpoints of ${of}`, "checkpoints", "document_id, version, stage", ownerless("checkpoints")),
+      kind(
+        "versions of no document",
+        "versions",
+        "document_id, version",
+        "NOT EXISTS (SELECT 1 FROM documents AS d WHERE d.document_id = versions.document_id)",
+      ),
+      kind(
+        "vectors of no chunk",
+        "embeddings",
+        "chunk_row",
+        "NOT EXISTS (SELECT 1 FROM chunks WHERE chunks.chunk_row = embeddings.chunk_row)",
+      ),
+      entries("keyword entries of no indexed chunk", "chunks_fts", "chunks_fts_docsize", "id"),
+      ...sql("SELECT embedder_row FROM embedders")
+        .all()
+        .map(({ embedder_row: row }) =>
+          entries("index entries of no indexed chunk", `vectors_${row}`, `vectors_${row}_rowids`, "rowid"),
+        ),
+    ];
+  }
+
+  const held = (document_id: string): HeldDocument | undefined => {
+    const row = sql("SELECT * FROM documents WHERE document_id = ?").get(document_id) as Row | undefined;
+    if (row) {
+      const record = toDocument(row);
+      return { tenant_id: record.tenant_id, document_id, record, removed: row.removed === 1 };
+    }
+    const event = sql("SELECT tenant_id FROM events WHERE document_id = ? LIMIT 1").get(document_id);
+    return event && { tenant_id: event.tenant_id as string, document_id, record: null, removed: true };
+  };
+
+  return {
+    /*
+     * The online backup, in one step: one read transaction, which in WAL mode nobody waits for. In several steps it
+     * would begin anew with every commit in between. Not VACUUM INTO: that builds every table anew, on this thread,
+     * and promises neither an fsync nor to keep row ids, by which sqlite-vec finds its vectors.
+     */
+    async copyTo(folder) {
+      const target = join(folder, basename(path));
+      for (const end of ["", "-wal", "-shm", "-journal"]) await rm(`${target}${end}`, { force: true });
+      await apart((own) => backup(own, target, { rate: ALL_PAGES }));
+      try {
+        const copy = openDatabase(target);
+        // One file, whole without a log beside it; the next start takes up the log again.
+        copy.exec("PRAGMA journal_mode = DELETE");
+        copy.close();
+        for (const place of [target, folder]) await sync(place);
+        return namesIn(openDatabase(target, { readOnly: true }));
+      } catch (error) {
+        throw translateError(error);
+      }
+    },
+
+    async blobNames() {
+      try {
+        return namesIn(openDatabase(path, { readOnly: true }));
+      } catch (error) {
+        throw translateError(error);
+      }
+    },
+
+    check: () =>
+      apart((own) => {
+        const told: string[] = [];
+        try {
+          for (const row of own.prepare(`PRAGMA integrity_check(${MAX_PROBLEMS})`).iterate()) {
+            if (row.integrity_check !== "ok") told.push(String(row.integrity_check));
+          }
+        } catch (error) {
+          // So damaged that the check itself could not go on.
+          if (((error as { errcode?: number }).errcode ?? 0) % 256 !== SQLITE_CORRUPT) throw error;
+          told.push((error as Error).message);
+        }
+        return told;
+      }),
+
+    findStrayRows: () =>
+      apart((own) =>
+        strayKinds().flatMap(({ what, count }) => {
+          const rows = own.prepare(count).get()?.n as number;
+          return rows === 0 ? [] : [`${rows} ${what}`];
+        }),
+      ),
+
+    async dropStrayRows() {
+      let dropped = 0;
+      for (const { drop } of await read(strayKinds)) {
+        for (;;) {
+          const rows = await writer.write<number>({ op: "run", sql: drop, values: [BATCH] });
+          dropped += rows;
+          if (rows === 0) break;
+        }
+      }
+      return dropped;
+    },
+
+    listDocuments: (after, limit) =>
+      read(() => {
+        const ids = sql(
+          `SELECT document_id FROM documents WHERE document_id > ?1
+           UNION SELECT document_id FROM events WHERE document_id > ?1 ORDER BY 1 LIMIT ?2`,
+        ).all(after, limit);
+        return ids.flatMap(({ document_id }) => held(document_id as string) ?? []);
+      }),
+
+    getDocument: (document_id) => read(() => held(document_id)),
+
+    listUnendedJobs: (after, limit) =>
+      read(() => {
+        const rows = sql(`SELECT * FROM jobs WHERE ${UNENDED} AND job_id > ? ORDER BY job_id LIMIT ?`);
+        return rows.all(after, limit).map((row) => toJob(row as Row));
+      }),
+
+    isBeingErased: (document_id) =>
+      read(() => {
+        const job = sql(
+          `SELECT 1 FROM jobs WHERE ${UNENDED} AND job_type = ? AND payload ->> '$.document_id' = ? LIMIT 1`,
+        );
+        return job.get(DELETE_DOCUMENT, document_id) !== undefined;
+      }),
+
+    countVersion: (document_id, version) => read(() => countVersion(sql, document_id, version)),
+  };
+}
+
+/** The rows of one statement, and whatever is read before its last one, are one snapshot. */
+function countVersion(sql: Sql, document_id: string, version: number): VersionCounts {
+  const counts = { chunks: 0, end: 0, unembedded: 0, without_keywords: 0, without_neighbours: 0 };
+  const rows = sql(
+    `SELECT chunk_row, ordinal, indexed, embedder_id, vector, words.id AS words FROM chunks
+     LEFT JOIN embeddings USING (chunk_row) LEFT JOIN chunks_fts_docsize AS words ON words.id = chunk_row
+     WHERE document_id = ? AND version = ? ORDER BY ordinal`,
+  ).iterate(document_id, version) as Iterable<Row>;
+  for (const { chunk_row, ordinal, indexed, embedder_id, vector, words } of rows) {
+    counts.chunks += 1;
+    counts.end = (ordinal as number) + 1;
+    if (indexed !== 1 || words === null) counts.without_keywords += 1;
+    if (vector === null) {
+      counts.unembedded += 1;
+      continue;
+    }
+    const bytes = vector as Uint8Array;
+    const table = vectorTable(sql, embedder_id as string);
+    const entry = table && sql(`SELECT vector FROM ${table} WHERE rowid = ?`).get(chunk_row as number);
+    const right = entry
+      ? Buffer.compare(entry.vector as Uint8Array, bytes) === 0
+      : toVector(bytes).every((value) => value === 0);
+    if (!right) counts.without_neighbours += 1;
+  }
+  return counts;
+}
+
+/** Gathers the names in a table of this connection: asking the checkpoints for each key would read all of them. */
+function namesIn(db: DatabaseSync): BlobNames {
+  try {
+    db.exec(`
+      PRAGMA temp_store = FILE;
+      CREATE TEMP TABLE names (key TEXT PRIMARY KEY, removed INTEGER NOT NULL) WITHOUT ROWID;
+      INSERT INTO names SELECT key, min(coalesce(removed, 1)) FROM (
+        SELECT blob_key AS key, removed FROM versions LEFT JOIN documents USING (document_id)
+        UNION ALL SELECT item.value, removed FROM checkpoints LEFT JOIN documents USING (document_id),
+          json_each(checkpoints.data) AS item WHERE item.key LIKE '%\\_key' ESCAPE '\\'
+      ) GROUP BY key;
+    `);
+  } catch (error) {
+    db.close();
+    throw error;
+  }
+  const sql = statements(db);
+  return {
+    async living(after, limit) {
+      const rows = sql("SELECT key FROM names WHERE removed = 0 AND key > ? ORDER BY key LIMIT ?").all(
+        after,
+        limit,
+      );
+      return rows.map((row) => row.key as string);
+    },
+    async named(keys) {
+      const rows = sql("SELECT key, removed FROM names WHERE key IN (SELECT value FROM json_each(?))").all(
+        JSON.stringify(keys),
+      );
+      return new Map(rows.map((row) => [row.key as string, row.removed === 0 ? "living" : "removed"]));
+    },
+    async close() {
+      db.close();
+    },
+  };
+}
+
+/** Makes a file, or the names in a folder, survive a power cut. */
+async function sync(path: string): Promise<void> {
+  // Windows opens no folder as a file; there, NTFS journals names by itself.
+  const handle = await open(path, process.platform === "win32" ? "r+" : "r").catch((error: unknown) => {
+    if (process.platform === "win32") return undefined;
+    throw error;
+  });
+  await handle?.sync();
+  await handle?.close();
+}
