@@ -1,6 +1,6 @@
 import { defineConfig } from "vitest/config";
 
-/** Tests that break disks: they mount file systems, for which they must be root on Linux. */
+/** What takes long or breaks disks: backups under load, full, locked and rotten disks. Mounts a tmpfs, so root on Linux. */
 export default defineConfig({
-  test: { include: ["test/**/*.faults.test.ts"], testTimeout: 90_000, hookTimeout: 60_000, maxWorkers: 1 },
+  test: { include: ["test/**/*.faults.test.ts"], testTimeout: 120_000, hookTimeout: 60_000, maxWorkers: 1 },
 });

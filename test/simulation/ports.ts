@@ -1,40 +1,23 @@
-/** The ports as a simulated process sees them: every call waits for the scheduler twice. */
-import { createHash } from "node:crypto";
-import { Readable } from "node:stream";
-import { readPlainText } from "../../src/adapters/extract/plain.ts";
-import type { MemoryState } from "../../src/adapters/memory/state.ts";
+/** The ports as a simulated process sees them: every call waits for the scheduler twice, and may fail on the way. */
 import { createMemoryStorage } from "../../src/adapters/memory/storage.ts";
 import { SluiceError } from "../../src/errors.ts";
 import type { BlobStore } from "../../src/ports/blob-store.ts";
-import type { DocumentStore } from "../../src/ports/document-store.ts";
+import type { Commit, DocumentStore } from "../../src/ports/document-store.ts";
 import type { Embedder } from "../../src/ports/embedder.ts";
+import type { EventPublisher } from "../../src/ports/event-publisher.ts";
 import type { Extractor } from "../../src/ports/extractor.ts";
 import type { JobQueue } from "../../src/ports/job-queue.ts";
 import type { VectorIndex } from "../../src/ports/vector-index.ts";
-import { createTestEmbedder } from "../support/embedder.ts";
+import {
+  EMBEDDER_ID,
+  type Outside,
+  simulatedBlobs,
+  simulatedEmbedder,
+  simulatedExtractor,
+  simulatedPublisher,
+} from "./outside.ts";
 import type { Process, Scheduler } from "./scheduler.ts";
-
-export const EMBEDDER_ID = "sim@1";
-export const BATCH = 2;
-
-export interface Blob {
-  bytes: Buffer;
-  modified_at: number;
-}
-
-/** What outlives every process: the database, the blobs, and the services that the adapters call. */
-export interface Outside {
-  state: MemoryState;
-  blobs: Map<string, Blob>;
-  /** Whether services fail now and then. */
-  faulty: boolean;
-  /** Every text that the embedding service was given, in order. */
-  embedded: string[];
-  /** Job id → how often it was claimed. */
-  claims: Map<string, number>;
-  /** Unix milliseconds before which the embedding service wants not to be asked; and whether anybody did. */
-  limited_until: number;
-}
+import { standing } from "./standing.ts";
 
 export interface ProcessPorts {
   documents: DocumentStore;
@@ -43,6 +26,7 @@ export interface ProcessPorts {
   blobs: BlobStore;
   embedder: Embedder;
   extractor: Extractor;
+  publisher: EventPublisher;
 }
 
 /** Puts something wrong between a process and its ports: see planted.ts. */
@@ -67,128 +51,115 @@ export function openPorts(
   };
   const raw = { ...storage, queue: { ...storage.queue, claim } };
   const planted = plant ? { ...raw, ...plant(raw, process, scheduler) } : raw;
-  const through = <T extends object>(name: string, port: T): T => scheduled(scheduler, process, name, port);
+  const through = <T extends object>(name: string, port: T, losesAnswers = false): T =>
+    scheduled({ scheduler, process, outside }, name, port, losesAnswers);
   return {
-    documents: through("documents", planted.documents),
-    queue: through("queue", planted.queue),
-    index: through("index", planted.index),
+    documents: through("documents", planted.documents, true),
+    queue: through("queue", planted.queue, true),
+    index: through("index", planted.index, true),
+    // A put that rejects has left nothing, so its answer can't be lost.
     blobs: through("blobs", simulatedBlobs(scheduler, outside)),
-    embedder: through("embedder", simulatedEmbedder(scheduler, outside)),
+    // These two fail in ways of their own.
+    embedder: simulatedEmbedder(scheduler, process, outside),
     extractor: simulatedExtractor(scheduler, process, outside),
+    publisher: simulatedPublisher(scheduler, process, outside),
   };
 }
 
-function scheduled<T extends object>(scheduler: Scheduler, process: Process, name: string, port: T): T {
+interface Place {
+  scheduler: Scheduler;
+  process: Process;
+  outside: Outside;
+}
+
+function scheduled<T extends object>(place: Place, name: string, port: T, losesAnswers: boolean): T {
   const wrapped = Object.entries(port).map(([method, value]) => {
-    if (typeof value !== "function" || method === "localPath" || method === "list") return [method, value];
+    if (typeof value !== "function" || method === "localPath") return [method, value];
     const label = `${name}.${method}`;
-    if (method === "watchJobs" || method === "watchEvents") {
-      // The news comes after a while, sometimes twice, and not to the dead.
-      return [
-        method,
-        (listener: () => void) =>
-          (value as (listener: () => void) => () => void)(() => {
-            const times = scheduler.random.chance(0.05) ? 2 : 1;
-            for (let time = 0; time < times; time++)
-              void scheduler.step(process, `${label} rings`).then(listener);
-          }),
-      ];
-    }
-    return [
-      method,
-      async (...given: unknown[]) => {
-        await scheduler.step(process, label);
-        // Whether it worked or not, the answer has a way to go.
-        const answer = await Promise.resolve((value as (...given: unknown[]) => unknown)(...given)).then(
-          (result) => ({ result }),
-          (error: unknown) => ({ error }),
-        );
-        await scheduler.step(
-          process,
-          `${label} answers${"error" in answer ? ` ${String(answer.error)}` : ""}`,
-        );
-        if ("error" in answer) throw answer.error;
-        return answer.result;
-      },
-    ];
+    if (method === "list" && name === "blobs") return [method, scheduledList(place, value)];
+    if (method === "watchJobs" || method === "watchEvents")
+      return [method, scheduledBell(place, label, value)];
+    return [method, scheduledCall(place, label, value, losesAnswers)];
   });
   return Object.fromEntries(wrapped) as T;
 }
 
-function simulatedBlobs(scheduler: Scheduler, { blobs }: Outside): BlobStore {
-  return {
-    async put(key, source, options) {
-      if (blobs.has(key)) throw new Error(`${key} is written twice`);
-      const parts: Uint8Array[] = [];
-      for await (const part of source) {
-        options?.signal?.throwIfAborted();
-        parts.push(part);
-      }
-      const bytes = Buffer.concat(parts);
-      blobs.set(key, { bytes, modified_at: scheduler.now() });
-      return { size_bytes: bytes.length, sha256: createHash("sha256").update(bytes).digest("hex") };
-    },
-    async get(key) {
-      const blob = blobs.get(key);
-      if (!blob) throw new SluiceError("blob_missing", `there is no blob ${key}`);
-      return Readable.from([blob.bytes]);
-    },
-    async delete(key) {
-      blobs.delete(key);
-    },
-    async *list(prefix) {
-      for (const [key, { bytes, modified_at }] of [...blobs]) {
-        if (key.startsWith(prefix)) yield { key, size_bytes: bytes.length, modified_at };
-      }
-    },
-    localPath: (key) => key,
-    async check() {},
-  };
-}
-
-function simulatedEmbedder(scheduler: Scheduler, outside: Outside): Embedder {
-  const inner = createTestEmbedder(EMBEDDER_ID, BATCH);
+function scheduledCall(
+  { scheduler, process, outside }: Place,
+  label: string,
+  call: (...given: unknown[]) => Promise<unknown>,
+  losesAnswers: boolean,
+) {
   const { random } = scheduler;
-  return {
-    embedder_id: EMBEDDER_ID,
-    dimensions: inner.dimensions,
-    batch_size: BATCH,
-    async embed(texts, kind, signal) {
-      signal?.throwIfAborted();
-      if (kind === "query") return inner.embed(texts, kind);
-      if (outside.faulty && random.chance(0.03)) {
-        throw new SluiceError("embedder_unavailable", "the service is away for a moment");
-      }
-      if (outside.faulty && random.chance(0.02)) {
-        throw new SluiceError("embedder_rate_limited", "slow down", {
-          retry_after_ms: 1 + random.below(5_000),
-        });
-      }
-      outside.embedded.push(...texts);
-      return inner.embed(texts, kind);
-    },
-    async check() {},
+  return async (...given: unknown[]) => {
+    await scheduler.step(process, `${label}${about(label, given)}`);
+    const fails = outside.faulty && random.chance(outside.unreliable);
+    // Whether it worked or not, the answer has a way to go; and what is not answered may have happened.
+    const happens = !fails || (losesAnswers && random.chance(0.5) && !mustBeHeard(label, given));
+    const answer: { result?: unknown; error?: unknown } = happens
+      ? await call(...given).then(
+          (result) => ({ result }),
+          (error: unknown) => ({ error }),
+        )
+      : {};
+    if (fails) {
+      const how = happens ? "the answer was lost" : "it could not be reached";
+      answer.error = new SluiceError("storage_unavailable", `${label}: ${how}`);
+    }
+    const failed = "error" in answer;
+    await scheduler.step(process, `${label} answers${failed ? ` ${String(answer.error)}` : ""}`);
+    if (failed) throw answer.error;
+    return answer.result;
   };
 }
 
-/** Plain text, read for real; what a text begins with says how reading it goes. */
-function simulatedExtractor(scheduler: Scheduler, process: Process, { blobs }: Outside): Extractor {
-  return {
-    media_types: new Set(["text/plain"]),
-    async extract({ path, filename }, progress, signal) {
-      for (let part = 1; part <= 3; part++) {
-        await scheduler.step(process, `extract ${filename} ${part}`);
-        signal.throwIfAborted();
-        progress(part, 3);
-      }
-      const bytes = blobs.get(path)?.bytes;
-      if (!bytes) throw new SluiceError("blob_missing", `there is no ${path}`);
-      const text = bytes.toString();
-      if (text.startsWith("damaged")) throw new SluiceError("malformed_document", `${filename} is damaged.`);
-      if (text.startsWith("poison"))
-        throw new SluiceError("extraction_crashed", `reading ${filename} crashed.`);
-      return readPlainText({ bytes, filename, progress: () => {} });
-    },
-    async close() {},
+/** Calls whose answers are not lost, for now. */
+function mustBeHeard(label: string, given: unknown[]): boolean {
+  return (
+    standing.uploadRemovesWhatItCommitted &&
+    label === "documents.commit" &&
+    (given[0] as Commit[]).some(({ version }) => version)
+  );
+}
+
+/** The news comes after a while, sometimes twice, and not to the dead. */
+function scheduledBell(
+  { scheduler, process }: Place,
+  label: string,
+  watch: (listener: () => void) => unknown,
+) {
+  return (listener: () => void) =>
+    watch(() => {
+      const times = scheduler.random.chance(0.05) ? 2 : 1;
+      for (let time = 0; time < times; time++) void scheduler.step(process, `${label} rings`).then(listener);
+    });
+}
+
+function scheduledList({ scheduler, process }: Place, list: BlobStore["list"]): BlobStore["list"] {
+  return async function* (prefix) {
+    for await (const blob of list(prefix)) {
+      if (scheduler.random.chance(0.1)) await scheduler.step(process, "blobs.list goes on");
+      yield blob;
+    }
   };
+}
+
+/** What a call is about, as far as it helps whoever reads the trace. */
+function about(label: string, given: unknown[]): string {
+  if (label !== "documents.commit") return "";
+  const told = (given[0] as Commit[]).map(
+    ({ document, events, checkpoint, chunks, embeddings, settle, discard }) =>
+      [
+        document?.record.document_id.slice(-6),
+        ...(events ?? []).map(({ event_type }) => event_type.replace(/^rag\.(ingestion|document)\./, "")),
+        checkpoint && `checkpoint:${checkpoint.stage}`,
+        chunks && `${chunks.length} chunks`,
+        embeddings && `${embeddings.vectors.length} vectors`,
+        settle && `settle:${settle.state}`,
+        discard && `discard:${discard.versions.join(",")}`,
+      ]
+        .filter((each) => each !== undefined)
+        .join(" "),
+  );
+  return ` [${told.join("; ")}]`;
 }

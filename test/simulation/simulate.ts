@@ -5,90 +5,108 @@ import { startClients } from "./clients.ts";
 import { violations } from "./invariants.ts";
 import { openPorts, type Plant } from "./ports.ts";
 import { createRandom } from "./random.ts";
-import { createScheduler } from "./scheduler.ts";
-import { createWorld } from "./world.ts";
+import { createScheduler, type Scheduler } from "./scheduler.ts";
+import { createWorld, type World } from "./world.ts";
 
 export interface Outcome {
   seed: number;
   /** What is wrong; empty when all is well. */
   wrong: string[];
   steps: number;
-  /** Virtual milliseconds. */
+  /** Virtual milliseconds until everything was over. */
   time: number;
+  /** Of them, after the last client had done its part and nothing failed any more. */
+  calm: number;
   documents: number;
   faults: number;
-  /** Of the event log and the last steps: equal runs have equal ones. */
+  /** Of every step and the event log: equal runs have equal ones. */
   fingerprint: string;
   trace: string[];
   logged: string[];
 }
 
-const MAX_STEPS = 60_000;
-const MAX_FAULTS = 8;
+const MAX_STEPS = 100_000;
+const MAX_FAULTS = 10;
+/** Virtual time after the last fault within which everything is over: leases, every retry, the longest pause. */
+const CALM_MS = 180_000;
 /** Beyond the age that a blob must have before the sweeper takes it. */
 const SWEEP_LATER_MS = 12 * 3_600_000;
 
-export async function simulate(seed: number, plant?: Plant): Promise<Outcome> {
+/** @param trace_kept lines of the trace that are wanted. Default 400 */
+export async function simulate(seed: number, plant?: Plant, trace_kept?: number): Promise<Outcome> {
   const random = createRandom(seed);
-  const scheduler = createScheduler(random);
+  const scheduler = createScheduler(random, trace_kept);
   const world = createWorld(scheduler, plant);
   const tenants = random.chance(0.5) ? ["t1"] : ["t1", "t2"];
-  for (const tenant_id of tenants) world.subscribe(tenant_id);
+  for (const tenant_id of tenants) world.subscribers.subscribe({ tenant_id });
   const told = startClients(scheduler, world, tenants, 3 + random.below(5));
-  const likely = random.pick([0, 0.002, 0.005, 0.02]);
+  const likely = random.pick([0, 0.002, 0.005, 0.01, 0.03]);
   let faults = 0;
+  let calm: number | undefined;
   const disturb = () => {
-    if (told.active === 0) world.outside.faulty = false;
-    else if (faults < MAX_FAULTS && random.chance(likely)) {
+    if (told.active === 0) {
+      calm ??= scheduler.time();
+      world.outside.faulty = false;
+      // Who read the clock just before it was set back waits longer by that.
+      const patience = CALM_MS + scheduler.setBack();
+      if (scheduler.time() - calm > patience) throw new Error(`not over ${patience} ms after the last fault`);
+    } else if (faults < MAX_FAULTS && random.chance(likely)) {
       faults += 1;
       world.fault();
     }
   };
-  let swept = false;
   const wrong: string[] = [];
   try {
     await scheduler.run(() => told.active === 0 && isQuiet(world), disturb, MAX_STEPS);
-    world.end();
-    const later = scheduler.spawn("sweeper", SWEEP_LATER_MS);
-    const ports = openPorts(scheduler, later, world.outside);
-    const sweeping = sweepBlobs({ ...ports, system: later.system }, new AbortController().signal);
-    void sweeping.finally(() => {
-      swept = true;
-    });
-    await scheduler.run(
-      () => swept,
-      () => {},
-      2 * MAX_STEPS,
-    );
-    await sweeping;
+    calm ??= scheduler.time();
   } catch (error) {
     wrong.push(`G2: ${error instanceof Error ? error.message : String(error)}`);
   }
+  const over = scheduler.time();
+  await sweepLater(scheduler, world);
   wrong.push(...(await violations(world, told)));
   const { state } = world.outside;
-  const essence = [scheduler.steps, scheduler.time(), state.events, scheduler.trace.slice(-100)];
   return {
     seed,
     wrong,
     steps: scheduler.steps,
-    time: scheduler.time(),
+    time: over,
+    calm: over - (calm ?? over),
     documents: new Set(state.events.map(({ document_id }) => document_id)).size,
     faults,
-    fingerprint: createHash("sha256").update(JSON.stringify(essence)).digest("hex"),
+    fingerprint: createHash("sha256")
+      .update(scheduler.fingerprint())
+      .update(JSON.stringify(state.events))
+      .digest("hex"),
     trace: scheduler.trace,
     logged: world.logged,
   };
 }
 
 /** Nothing left to do, and everybody has heard of everything. */
-function isQuiet({ outside, subscribers, published }: ReturnType<typeof createWorld>): boolean {
+function isQuiet({ outside, subscribers, published }: World): boolean {
   const { openJobs, events } = outside.state;
   if (openJobs.size > 0) return false;
-  const last = events.length;
-  if (last === 0) return true;
-  if ((published.at(-1)?.sequence ?? 0) < last) return false;
-  return subscribers.every(({ tenant_id, received }) => {
-    const own = events.findLast((event) => event.tenant_id === tenant_id);
-    return own === undefined || received.at(-1)?.sequence === own.sequence;
+  // Two relays may publish, and the one that is behind last.
+  const last = events.length === 0 || published.some(({ sequence }) => sequence === events.length);
+  return last && subscribers.upToDate();
+}
+
+/** Everybody is gone, and long after somebody comes to look for blobs that nothing names. */
+async function sweepLater(scheduler: Scheduler, world: World): Promise<void> {
+  world.end();
+  world.outside.faulty = false;
+  const sweeper = scheduler.spawn("sweeper", SWEEP_LATER_MS);
+  const ports = openPorts(scheduler, sweeper, world.outside);
+  let swept = false;
+  const sweeping = sweepBlobs({ ...ports, system: sweeper.system }, new AbortController().signal);
+  void sweeping.finally(() => {
+    swept = true;
   });
+  await scheduler.run(
+    () => swept,
+    () => {},
+    2 * MAX_STEPS,
+  );
+  await sweeping;
 }

@@ -4,9 +4,9 @@ import { planted } from "./planted.ts";
 import { type Outcome, simulate } from "./simulate.ts";
 
 /** `.ci/run` tries thousands more. */
-const SEEDS = 400;
+const SEEDS = 250;
 
-test(`${SEEDS} seeds: whatever happens, nothing is lost, stuck or twice`, { timeout: 120_000 }, async () => {
+test(`${SEEDS} seeds: whatever happens, nothing is lost, stuck or twice`, { timeout: 180_000 }, async () => {
   const sums = { documents: 0, faults: 0 };
   for (let seed = 1; seed <= SEEDS; seed++) {
     const { wrong, documents, faults } = await simulate(seed);
@@ -15,15 +15,16 @@ test(`${SEEDS} seeds: whatever happens, nothing is lost, stuck or twice`, { time
     sums.faults += faults;
   }
   // It is not by nothing happening.
-  expect(sums.documents).toBeGreaterThan(2 * SEEDS);
-  expect(sums.faults).toBeGreaterThan(SEEDS);
+  expect(sums.documents).toBeGreaterThan(4 * SEEDS);
+  expect(sums.faults).toBeGreaterThan(3 * SEEDS);
 });
 
-test("a seed makes the same run again", async () => {
+test("a seed makes the same run again, step by step, however much of it is kept", async () => {
   for (const seed of [3, 14, 159, 2_653]) {
-    const [first, second] = [await simulate(seed), await simulate(seed)];
+    const [first, second] = [await simulate(seed), await simulate(seed, undefined, 1_000_000)];
     expect(second.fingerprint).toBe(first.fingerprint);
-    expect(second.trace).toEqual(first.trace);
+    expect(second.trace.slice(-first.trace.length)).toEqual(first.trace);
+    expect(second.trace.length).toBeGreaterThanOrEqual(second.steps);
   }
   expect((await simulate(3)).fingerprint).not.toBe((await simulate(4)).fingerprint);
 });
