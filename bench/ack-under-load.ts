@@ -25,7 +25,7 @@ export async function ackUnderLoad(context: Context): Promise<Table[]> {
   const { quick, say } = context;
   const quiet: Round[] = [];
   const loaded: Round[] = [];
-  for (let round = 0; round < (quick ? 1 : 3); round++) {
+  for (let round = 0; round < (quick ? 1 : 2); round++) {
     say(`  round ${round + 1}`);
     quiet.push(await measure(context, false));
     loaded.push(await measure(context, true));
@@ -77,7 +77,7 @@ async function measure({ quick, folder }: Context, loaded: boolean): Promise<Rou
   const uploads: number[][] = [];
   const searches: number[] = [];
   for (const { bytes } of SIZES) {
-    const requests = (quick ? 12 : 100) * CLIENTS;
+    const requests = (quick ? 12 : 60) * CLIENTS;
     const uploading = load.call("upload", { ...warm, size: bytes, requests, pause_ms: PAUSE_MS });
     if (loaded) {
       let done = false;

@@ -8,6 +8,9 @@ import type { Books } from "./load.ts";
 /** Documents whose bytes are fetched and hashed; of the others the server's word is taken. */
 const FETCHED = 60;
 
+/** The beginnings of the paragraphs of a text that was made here (load.ts); none of any other. */
+const madeOf = (text: string) => text.match(/^Paragraph \d+ of text \d+ tells /gm) ?? [];
+
 /** @returns what is wrong, each line beginning with what it is wrong with */
 export async function balanceByApi(url: string, books: Books): Promise<string[]> {
   const wrong: string[] = [];
@@ -30,10 +33,10 @@ export async function balanceByApi(url: string, books: Books): Promise<string[]>
   }
 
   async function judge(document: Document, fetched: boolean): Promise<void> {
-    const { document_id, status, searchable_version, chunks_created, job_id, sha256 } = document;
+    const { document_id, status, version, searchable_version, chunks_created, job_id, sha256 } = document;
     const say = (what: string) => wrong.push(`${document_id} (${document.filename}, ${status}): ${what}`);
     if (searchable_version !== null) {
-      const chunks = await pages<{ ordinal: number; version: number }>(
+      const chunks = await pages<{ ordinal: number; version: number; text: string }>(
         `/v1/documents/${document_id}/chunks`,
         "chunks",
       );
@@ -43,6 +46,13 @@ export async function balanceByApi(url: string, books: Books): Promise<string[]>
       if (chunks.length !== chunks_created)
         say(`${chunks.length} chunks are shown, ${chunks_created} were made`);
       if (misplaced >= 0) say(`chunk ${misplaced} is shown as ${JSON.stringify(chunks[misplaced])}`);
+      if (fetched && searchable_version === version) {
+        const shown = chunks.map(({ text }) => text).join("\n");
+        const lost = madeOf(await (await get(`/v1/documents/${document_id}/file`)).text()).find(
+          (paragraph) => !shown.includes(paragraph),
+        );
+        if (lost !== undefined) say(`no chunk has "${lost}", and the file has`);
+      }
     }
     const uploaded = books.uploaded.get(job_id);
     if (uploaded !== undefined && uploaded !== sha256) say("it has other bytes than were uploaded");

@@ -60,11 +60,13 @@ export function openBooks(data_dir: string) {
     for (const row of documents) wrong.push(...judgeDocument(row));
     wrong.push(...judgeIndex());
     for (const [place, received] of followers.entries()) {
-      const got = received.map(({ sequence }) => sequence);
-      const missed = log.find(({ sequence }, index) => got[index] !== sequence);
-      if (missed || got.length !== log.length) {
+      const missed = log.find(({ sequence, event_id }, index) => {
+        const heard = received[index];
+        return heard?.sequence !== sequence || heard.event_id !== event_id;
+      });
+      if (missed || received.length !== log.length) {
         wrong.push(
-          `follower ${place} heard ${got.length} of ${log.length} events; wrong from ${missed?.sequence}`,
+          `follower ${place} heard ${received.length} of ${log.length} events; wrong from ${missed?.sequence} (of ${missed?.document_id})`,
         );
       }
     }
@@ -123,18 +125,18 @@ export function openBooks(data_dir: string) {
 
   function judgeIndex(): string[] {
     const wrong: string[] = [];
-    const indexed = count("SELECT count(*) AS n FROM chunks WHERE indexed = 1");
-    const words = count("SELECT count(*) AS n FROM chunks_fts");
-    if (words !== indexed) wrong.push(`${indexed} chunks are indexed, and ${words} have their words there`);
-    let vectors = 0;
-    for (const { embedder_row } of all("SELECT embedder_row FROM embedders")) {
-      vectors += count(`SELECT count(*) AS n FROM vectors_${embedder_row}`);
-      const strays = count(
-        `SELECT count(*) AS n FROM vectors_${embedder_row} WHERE rowid NOT IN (SELECT chunk_row FROM chunks WHERE indexed = 1)`,
-      );
-      if (strays > 0) wrong.push(`${strays} vectors belong to no chunk`);
-    }
-    if (vectors > indexed) wrong.push(`${vectors} vectors for ${indexed} chunks`);
+    const indexed = all(
+      `SELECT chunk_row, document_id, ordinal, vector = zeroblob(length(vector)) AS wordless
+       FROM chunks LEFT JOIN embeddings USING (chunk_row) WHERE indexed = 1`,
+    );
+    const words = all("SELECT rowid AS chunk_row FROM chunks_fts");
+    const vectors = all("SELECT embedder_row FROM embedders").flatMap(({ embedder_row }) =>
+      all(`SELECT rowid AS chunk_row FROM vectors_${embedder_row}`),
+    );
+    wrong.push(...judgeEntries("words", words, indexed));
+    // What has no words for the embedder has no direction either, and no place among the vectors.
+    const embeddable = indexed.filter(({ wordless }) => wordless !== 1);
+    wrong.push(...judgeEntries("vector", vectors, embeddable));
     const lost = count(
       "SELECT count(*) AS n FROM chunks WHERE document_id NOT IN (SELECT document_id FROM documents)",
     );
@@ -143,6 +145,22 @@ export function openBooks(data_dir: string) {
   }
 
   return { unended, balance, close: () => db.close() };
+}
+
+/** One entry for each chunk, and none for anything else. */
+function judgeEntries(what: string, entries: Row[], chunks: Row[]): string[] {
+  const wrong: string[] = [];
+  const times = new Map<unknown, number>();
+  for (const { chunk_row } of entries) times.set(chunk_row, (times.get(chunk_row) ?? 0) + 1);
+  for (const { chunk_row, document_id, ordinal } of chunks) {
+    const found = times.get(chunk_row) ?? 0;
+    times.delete(chunk_row);
+    if (found !== 1)
+      wrong.push(`${document_id}: chunk ${ordinal} has its ${what} in the index ${found} times`);
+  }
+  for (const chunk_row of times.keys())
+    wrong.push(`the index has the ${what} of row ${chunk_row}, which is no chunk there`);
+  return wrong;
 }
 
 function judgeLog(document_id: string, events: SluiceEvent[], stored: Row | undefined): string[] {

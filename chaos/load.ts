@@ -69,24 +69,25 @@ export async function useApi(
   until: number,
   books: Books,
 ): Promise<void> {
-  /** Repeats until an answer comes that is one. */
-  async function request(path: string, init: RequestInit): Promise<Response> {
-    for (;;) {
-      try {
-        const response = await fetch(url + path, { ...init, signal: AbortSignal.timeout(30_000) });
-        books.answers.set(response.status, (books.answers.get(response.status) ?? 0) + 1);
-        if (response.status === 500) books.wrong.push(`${path}: ${await response.text()}`);
-        if (response.status !== 429 && response.status !== 503 && response.status !== 409) return response;
-        const { code } = (await response.json()) as { code: string };
-        if (response.status === 409 && code !== "idempotency_key_in_use" && code !== "conflict") {
-          return new Response(null, { status: 409 });
-        }
-      } catch (error) {
-        // No answer: the server was killed under it.
-        if (error instanceof Error && error.name === "SyntaxError") throw error;
-      }
-      books.repeated += 1;
+  /** Repeats until an answer comes that is one, and comes whole. */
+  async function request(path: string, init: RequestInit): Promise<{ status: number; body: string }> {
+    for (; ; books.repeated += 1) {
+      const answer = await once(path, init);
+      if (answer !== undefined && !isForLater(answer)) return answer;
       await new Promise((resolve) => setTimeout(resolve, 100 + random.below(300)));
+    }
+  }
+
+  async function once(path: string, init: RequestInit) {
+    try {
+      const response = await fetch(url + path, { ...init, signal: AbortSignal.timeout(30_000) });
+      const answer = { status: response.status, body: await response.text() };
+      books.answers.set(answer.status, (books.answers.get(answer.status) ?? 0) + 1);
+      if (answer.status === 500) books.wrong.push(`${path}: ${answer.body}`);
+      return answer;
+    } catch {
+      // No answer, or half of one: the server was killed under it.
+      return undefined;
     }
   }
 
@@ -97,7 +98,7 @@ export async function useApi(
       headers: { "content-type": "application/octet-stream", "idempotency-key": `"${randomUUID()}"` },
     });
     if (response.status !== 202 && response.status !== 200) return;
-    const { document_id, job_id } = (await response.json()) as Accepted;
+    const { document_id, job_id } = JSON.parse(response.body) as Accepted;
     const jobs = books.acknowledged.get(document_id) ?? new Set();
     books.acknowledged.set(document_id, jobs.add(job_id));
     books.uploaded.set(job_id, createHash("sha256").update(bytes).digest("hex"));
@@ -129,6 +130,12 @@ export async function useApi(
       if (status === 202 || status === 404) books.deleted.add(document_id);
     } else await post("/v1/search", { query: "quartz things", top_k: 20 });
   }
+}
+
+/** Whether the server asks to come again with the same. */
+function isForLater({ status, body }: { status: number; body: string }): boolean {
+  if (status === 429 || status === 503) return true;
+  return status === 409 && ["idempotency_key_in_use", "conflict"].includes(JSON.parse(body).code);
 }
 
 /** Reads the log until the signal fires; goes on where it was whenever the connection breaks. */

@@ -32,13 +32,7 @@ export interface Told {
 
 export const LOST = Symbol("the connection was lost");
 /** Answers that settle the matter. */
-const REFUSALS = new Set([
-  "not_found",
-  "already_ended",
-  "not_dead",
-  "superseded",
-  "duplicate_content",
-]);
+const REFUSALS = new Set(["not_found", "already_ended", "not_dead", "superseded", "duplicate_content"]);
 /** Answers after which one comes again. */
 const LATER = new Set(["idempotency_key_in_use", "storage_unavailable", "queue_full", "overloaded"]);
 const UPLOAD_TRIES = 20;
