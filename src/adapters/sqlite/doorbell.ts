@@ -32,8 +32,19 @@ export function createDoorbell(folder: string, db: DatabaseSync): Doorbell {
     for (const listener of [...listeners[bell]]) listener();
   }
 
+  /** Undefined while the file can't be read: whoever has something to read there is told why. */
+  function readVersion(): number | undefined {
+    try {
+      return (version.get() as { data_version: number }).data_version;
+    } catch {
+      // Thrown from a timer it would end the process; and when the file is back, there is news.
+      seen = Number.NaN;
+      return undefined;
+    }
+  }
+
   function start(): void {
-    seen = (version.get() as { data_version: number }).data_version;
+    seen = readVersion() ?? Number.NaN;
     for (const bell of Object.keys(doorbells) as Bell[]) {
       const path = join(folder, doorbells[bell]);
       closeSync(openSync(path, "a"));
@@ -49,8 +60,8 @@ export function createDoorbell(folder: string, db: DatabaseSync): Doorbell {
       }
     }
     timer = setInterval(() => {
-      const { data_version } = version.get() as { data_version: number };
-      if (data_version === seen) return;
+      const data_version = readVersion();
+      if (data_version === undefined || data_version === seen) return;
       seen = data_version;
       rung("events");
       rung("jobs");
