@@ -3,6 +3,8 @@
 export type FindingCode =
   /** The storage's own files are damaged. */
   | "database_damaged"
+  /** What is stored of the document, or of the job, can't be read. */
+  | "unreadable"
   /** The damage kept the rest from being looked at. */
   | "unchecked"
   /** The bytes that were uploaded are not there. */
@@ -19,8 +21,10 @@ export type FindingCode =
   | "document_stuck"
   /** It is deleted, and no job erases it. */
   | "removal_stuck"
-  /** Searches don't find all of the searchable version, or its text is gone. */
+  /** Searches don't find all of the searchable version as it is, or its text is gone. */
   | "version_damaged"
+  /** Its vectors are not of the embedder that is configured. */
+  | "other_embedder"
   /** What an unfinished version has made so far is gone: its job can't go on from there. */
   | "checkpoint_damaged"
   /** The job works for no document, or for one that moved on. */

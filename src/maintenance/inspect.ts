@@ -1,11 +1,14 @@
 /** Looks at one document: its blobs, its events, its job and its index against each other. */
 import { createHash } from "node:crypto";
 import { isDeepStrictEqual } from "node:util";
+import type { Chunk } from "../chunk.ts";
 import { type DocumentRecord, evolve, isTerminal, type JourneyState, legalAfter } from "../document.ts";
 import { SluiceError } from "../errors.ts";
+import { anyEventSchema } from "../events.ts";
 import { endedStates } from "../job.ts";
 import type { BlobStore } from "../ports/blob-store.ts";
 import type { DocumentStore } from "../ports/document-store.ts";
+import type { Embedder } from "../ports/embedder.ts";
 import type { JobQueue } from "../ports/job-queue.ts";
 import type { HeldDocument, StorageMaintenance } from "../ports/storage-maintenance.ts";
 import type { System } from "../ports/system.ts";
@@ -17,6 +20,8 @@ export interface InspectDependencies {
   queue: JobQueue;
   blobs: BlobStore;
   maintenance: StorageMaintenance;
+  /** Whose vectors there should be. */
+  embedder: Pick<Embedder, "embedder_id">;
 }
 
 export interface InspectOptions {
@@ -90,11 +95,13 @@ async function look(
     return findings;
   }
   if (removed) {
-    if (log.illegal === undefined && log.state !== "deleted") {
+    const deleted = log.illegal === undefined && log.state === "deleted";
+    if (log.illegal === undefined && !deleted) {
       found("log_damaged", false, "it is deleted, and no event says so. Restore a backup.");
     }
     if (!(await maintenance.isBeingErased(document_id))) {
-      found("removal_stuck", true, "it is deleted, and no job erases its bytes");
+      // On the word of a damaged row, nobody's bytes are erased.
+      found("removal_stuck", deleted, "it is deleted, and no job erases its bytes");
     }
     return findings;
   }
@@ -131,7 +138,7 @@ type Report = (
 
 /** Originals, what was made of them, and the index. */
 async function lookAtBytes(
-  { documents, blobs, maintenance }: InspectDependencies,
+  { documents, blobs, maintenance, embedder }: InspectDependencies,
   record: DocumentRecord,
   { fast = false }: InspectOptions,
   found: Report,
@@ -177,7 +184,7 @@ async function lookAtBytes(
   }
   if (searchable === null) return;
   const troubles = (await missingBlobs(documents, blobs, record, searchable)).map((key) => `${key} is gone`);
-  const counts = await maintenance.countVersion(document_id, searchable);
+  const counts = await maintenance.countVersion(document_id, searchable, embedder.embedder_id);
   const expected = record.chunks_created;
   if (counts.chunks !== expected || counts.end !== expected) {
     troubles.push(`${counts.chunks} of ${expected} chunks are there, the last is number ${counts.end}`);
@@ -187,8 +194,16 @@ async function lookAtBytes(
   if (counts.without_neighbours > 0)
     troubles.push(`${counts.without_neighbours} chunks are not found by meaning`);
   if (!fast && troubles.length === 0) {
-    const wrong = await countWrongTexts(documents, blobs, record, searchable);
-    if (wrong > 0) troubles.push(`${wrong} chunks are not what its text says there`);
+    const trouble = await compareTexts(documents, blobs, record, searchable);
+    if (trouble !== undefined) troubles.push(trouble);
+  }
+  if (counts.of_other_embedders > 0) {
+    // Not for a repair to decide: it may be the settings that are wrong.
+    found(
+      "other_embedder",
+      false,
+      `${counts.of_other_embedders} vectors of version ${searchable} are not of ${embedder.embedder_id}. Check the SLUICE_EMBEDDER… settings, or ingest it again.`,
+    );
   }
   if (troubles.length === 0) return;
   const repairable = record.status === "completed" && ingestible;
@@ -219,33 +234,39 @@ async function missingBlobs(
   return missing;
 }
 
-/** Chunks whose text is not that of the document where they say to be. Holds the text of one document. */
-async function countWrongTexts(
+/** Whether each chunk stands in the document's text where it says. Holds the text of one document. */
+async function compareTexts(
   documents: DocumentStore,
   blobs: BlobStore,
   { tenant_id, document_id }: DocumentRecord,
   version: number,
-): Promise<number> {
+): Promise<string | undefined> {
   const checkpoints = await documents.listCheckpoints(tenant_id, document_id, version);
   const key = checkpoints.find(({ stage }) => stage === "extracting")?.data.text_key;
-  if (typeof key !== "string") return 0;
+  if (typeof key !== "string") return "nothing tells where its text is";
   const parts: Buffer[] = [];
   try {
     for await (const part of await blobs.get(key)) parts.push(part as Buffer);
   } catch (error) {
     // It was there a moment ago: a newer version took its place.
-    if (error instanceof SluiceError && error.code === "blob_missing") return 0;
-    throw error;
+    if (error instanceof SluiceError && error.code === "blob_missing") return undefined;
+    return `its text ${key} can't be read: ${describe(error)}`;
   }
   const text = Buffer.concat(parts).toString("utf8");
   let wrong = 0;
   for (let from = 0; ; ) {
-    const chunks = await documents.listChunks(tenant_id, document_id, version, from, CHUNKS);
+    let chunks: Chunk[];
+    try {
+      chunks = await documents.listChunks(tenant_id, document_id, version, from, CHUNKS);
+    } catch (error) {
+      if (error instanceof SluiceError) throw error;
+      return `chunks from ${from} on can't be read: ${describe(error)}`;
+    }
     for (const chunk of chunks) {
       if (chunk.text !== text.slice(chunk.char_start, chunk.char_end)) wrong += 1;
     }
     const last = chunks.at(-1);
-    if (!last) return wrong;
+    if (!last) return wrong === 0 ? undefined : `${wrong} chunks are not what its text says there`;
     from = last.ordinal + 1;
   }
 }
@@ -271,7 +292,7 @@ async function judgeBlob(
     bytes = await blobs.get(key, range);
   } catch (error) {
     if (error instanceof SluiceError && error.code === "blob_missing") return MISSING;
-    throw error;
+    return `can't be read: ${describe(error)}`;
   }
   const hash = createHash("sha256");
   let end = start;
@@ -281,11 +302,15 @@ async function judgeBlob(
       hash.update(chunk);
     }
   } catch (error) {
-    return `can't be read: ${error instanceof Error ? error.message : error}`;
+    return `can't be read: ${describe(error)}`;
   }
   if (size_bytes !== null && end !== size_bytes) return `is not ${size_bytes} bytes long any more`;
   if (sha256 !== null && hash.digest("hex") !== sha256) return "holds other bytes than were uploaded";
   return undefined;
+}
+
+export function describe(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
 }
 
 export interface Replayed {
@@ -310,6 +335,15 @@ export async function replay(documents: DocumentStore, held: HeldDocument): Prom
       if (next === undefined || event.tenant_id !== tenant_id) {
         const why = next === undefined ? `can't follow on ${state}` : `is of the tenant ${event.tenant_id}`;
         return { state, record, illegal: `the event ${event.sequence}, ${event.event_type}, ${why}` };
+      }
+      const form = anyEventSchema.safeParse(event);
+      if (!form.success) {
+        const where = form.error.issues[0]?.path.join(".");
+        return {
+          state,
+          record,
+          illegal: `the event ${event.sequence}, ${event.event_type}, has a wrong ${where}`,
+        };
       }
       state = next;
       record = evolve(record ?? { tenant_id, document_id, collection, metadata }, event);

@@ -9,6 +9,7 @@ import { type Commit, ConflictError } from "../ports/document-store.ts";
 import type { HeldDocument } from "../ports/storage-maintenance.ts";
 import type { Finding } from "./finding.ts";
 import { type InspectDependencies, replay } from "./inspect.ts";
+import { inspectJob } from "./inspect-job.ts";
 
 export interface RepairDependencies extends InspectDependencies {
   /** Of the jobs that repairs queue. */
@@ -34,12 +35,9 @@ export async function repair(dependencies: RepairDependencies, finding: Finding)
 }
 
 async function attempt(dependencies: RepairDependencies, finding: Finding): Promise<boolean> {
-  const { documents, queue, blobs, maintenance } = dependencies;
+  const { documents, blobs, maintenance } = dependencies;
   if (finding.code === "stray_rows") return (await maintenance.dropStrayRows()) > 0;
-  if (finding.code === "stray_job") {
-    await queue.cancel(String(finding.job_id));
-    return true;
-  }
+  if (finding.code === "stray_job") return cancelStray(dependencies, String(finding.job_id));
   if (finding.code === "stray_blob") {
     const key = String(finding.blob_key);
     if ((await documents.referencedBlobs([key])).has(key)) return false;
@@ -62,6 +60,23 @@ async function attempt(dependencies: RepairDependencies, finding: Finding): Prom
     default:
       return false;
   }
+}
+
+/** Only as long as its document is what it was when the job was judged: a retry may need the job this very moment. */
+async function cancelStray(dependencies: RepairDependencies, job_id: string): Promise<boolean> {
+  const { documents, maintenance } = dependencies;
+  const finding = await inspectJob(dependencies, job_id);
+  if (finding?.tenant_id === undefined || finding.document_id === undefined) return false;
+  const { tenant_id } = finding;
+  const held = await maintenance.getDocument(finding.document_id);
+  const commit: Commit = { tenant_id, cancel_job: job_id };
+  if (held?.record && !held.removed && held.tenant_id === tenant_id) {
+    commit.document = { record: held.record, expect_revision: held.record.revision };
+    // Judged before it was read: once more, now that the revision is known.
+    if (!(await inspectJob(dependencies, job_id))) return false;
+  }
+  await documents.commit([commit]);
+  return true;
 }
 
 async function eraseAgain(

@@ -2,10 +2,10 @@
  * Checks everything that is stored against everything else, document by document and in bounded memory, also while
  * others work: what they change meanwhile is looked at again before it is told.
  */
-import { isTerminal } from "../document.ts";
-import { DELETE_DOCUMENT, endedStates, INGEST_DOCUMENT, type Job } from "../job.ts";
+import { SluiceError } from "../errors.ts";
 import type { Finding, FindingCode } from "./finding.ts";
-import { type InspectOptions, inspectDocument } from "./inspect.ts";
+import { describe, type InspectOptions, inspectDocument } from "./inspect.ts";
+import { inspectJob } from "./inspect-job.ts";
 import { type RepairDependencies, repair } from "./repair.ts";
 
 export interface VerifyOptions extends InspectOptions {
@@ -27,7 +27,12 @@ const MAX_TRIES = 5;
 const MIN_AGE_MS = 6 * 3_600_000;
 
 /** What was wrong so far with what the documents are, and not mended: rows may belong to something after all. */
-const doubtful: ReadonlySet<FindingCode> = new Set(["log_damaged", "record_differs", "document_lost"]);
+const doubtful: ReadonlySet<FindingCode> = new Set([
+  "unreadable",
+  "log_damaged",
+  "record_differs",
+  "document_lost",
+]);
 
 /** @throws SluiceError storage_unavailable when it can't look */
 export async function* verify(
@@ -44,17 +49,17 @@ export async function* verify(
   const mayRepair = options.repair === true && damage.length === 0;
   let inDoubt = false;
   try {
-    for await (const finding of verifyDocuments(dependencies, { ...options, repair: mayRepair })) {
-      inDoubt ||= doubtful.has(finding.code) && !finding.repaired;
-      yield finding;
+    for (const look of [verifyDocuments, verifyJobs]) {
+      for await (const finding of look(dependencies, { ...options, repair: mayRepair })) {
+        inDoubt ||= doubtful.has(finding.code) && !finding.repaired;
+        yield finding;
+      }
     }
-    yield* verifyJobs(dependencies, { ...options, repair: mayRepair });
     yield* verifyRows(dependencies, { ...options, repair: mayRepair && !inDoubt });
     yield* verifyBlobs(dependencies, { ...options, repair: mayRepair && !inDoubt });
   } catch (error) {
-    if (damage.length === 0) throw error;
-    const told = error instanceof Error ? error.message : String(error);
-    const message = `the damage keeps the rest from being looked at (${told})`;
+    if (damage.length === 0 && !inDoubt) throw error;
+    const message = `the damage keeps the rest from being looked at (${describe(error)})`;
     yield { code: "unchecked", severity: "error", message, repairable: false, repaired: false };
   }
 }
@@ -75,14 +80,14 @@ async function* verifyDocuments(
 ): AsyncGenerator<VerifyFinding, void, void> {
   let documents = 0;
   for (let after = ""; ; ) {
-    const page = await dependencies.maintenance.listDocuments(after, BATCH);
-    for (const { document_id } of page) {
+    const page = await dependencies.maintenance.listDocumentIds(after, BATCH);
+    for (const document_id of page) {
       yield* verifyDocument(dependencies, document_id, options);
       options.progress?.(++documents);
     }
     const last = page.at(-1);
-    if (!last) return;
-    after = last.document_id;
+    if (last === undefined) return;
+    after = last;
   }
 }
 
@@ -93,9 +98,10 @@ async function* verifyDocument(
 ): AsyncGenerator<VerifyFinding, void, void> {
   const settled = new Set<FindingCode>();
   for (let tries = 1; ; ) {
-    const found = (await inspectDocument(dependencies, document_id, options)).filter(
-      ({ code }) => !settled.has(code),
+    const all = await unlessUnreadable({ document_id }, () =>
+      inspectDocument(dependencies, document_id, options),
     );
+    const found = [all].flat().filter(({ code }) => !settled.has(code));
     const next = options.repair ? found.find(({ repairable }) => repairable) : undefined;
     if (!next) {
       for (const finding of found) yield { ...finding, repaired: false };
@@ -114,36 +120,29 @@ async function* verifyJobs(
   options: VerifyOptions,
 ): AsyncGenerator<VerifyFinding, void, void> {
   for (let after = ""; ; ) {
-    const page = await dependencies.maintenance.listUnendedJobs(after, BATCH);
-    for (const job of page) {
-      const finding = await judgeJob(dependencies, job);
+    const page = await dependencies.maintenance.listUnendedJobIds(after, BATCH);
+    for (const job_id of page) {
+      const finding = await unlessUnreadable({ job_id }, () => inspectJob(dependencies, job_id));
       if (finding) yield await settle(dependencies, options, finding);
     }
     const last = page.at(-1);
-    if (!last) return;
-    after = last.job_id;
+    if (last === undefined) return;
+    after = last;
   }
 }
 
-/** The document is read first, then the job again: one that has ended meanwhile owes nobody anything. */
-async function judgeJob({ maintenance, queue }: RepairDependencies, job: Job): Promise<Finding | undefined> {
-  const { job_id, job_type, tenant_id } = job;
-  const document_id = String(job.payload.document_id);
-  const held = await maintenance.getDocument(document_id);
-  const record = held?.removed ? null : held?.record;
-  let message: string | undefined;
-  if (job_type === INGEST_DOCUMENT) {
-    if (!record) message = "it ingests a document that is not there";
-    else if (record.job_id !== job_id) message = `it is not the latest of its document; ${record.job_id} is`;
-    else if (isTerminal(record.status)) message = `its document is ${record.status} already`;
-  } else if (job_type === DELETE_DOCUMENT && record) {
-    message = "it erases a document that nobody deleted";
+/** One damaged row must not keep the others from being looked at. */
+async function unlessUnreadable<T>(
+  about: Pick<Finding, "document_id" | "job_id">,
+  look: () => Promise<T>,
+): Promise<T | Finding> {
+  try {
+    return await look();
+  } catch (error) {
+    if (error instanceof SluiceError) throw error;
+    const message = `it can't be read: ${describe(error)}. Restore a backup.`;
+    return { code: "unreadable", severity: "error", ...about, message, repairable: false };
   }
-  if (message === undefined) return undefined;
-  const now = await queue.get(job_id);
-  if (!now || endedStates.has(now.state)) return undefined;
-  const severity = job_type === DELETE_DOCUMENT ? "error" : "warning";
-  return { code: "stray_job", severity, tenant_id, document_id, job_id, message, repairable: true };
 }
 
 async function* verifyRows(

@@ -1,5 +1,4 @@
 import type { DocumentRecord } from "../document.ts";
-import type { Job } from "../job.ts";
 
 /** A document as the storage holds it, whoever owns it. */
 export interface HeldDocument {
@@ -18,6 +17,8 @@ export interface VersionCounts {
   end: number;
   /** Chunks that have no vector. */
   unembedded: number;
+  /** Chunks whose vector another embedder made. */
+  of_other_embedders: number;
   /** Chunks that a search by words can't find. */
   without_keywords: number;
   /** Chunks whose vector a search can't find, or finds as another one. Vectors of nothing but zeros are in no index. */
@@ -55,14 +56,14 @@ export interface StorageMaintenance {
   findStrayRows(): Promise<string[]>;
   /** Drops them, a few at a time. MUST be safe while others write, and to be killed. @returns how many there were */
   dropStrayRows(): Promise<number>;
-  /** Documents of every tenant, removed and erased ones too, ascending by id, with an id greater than `after`. */
-  listDocuments(after: string, limit: number): Promise<HeldDocument[]>;
-  /** One of them, read anew. */
+  /** Ids of documents of every tenant, removed and erased ones too, ascending, greater than `after`. */
+  listDocumentIds(after: string, limit: number): Promise<string[]>;
+  /** @throws Error when what is stored of it can't be read */
   getDocument(document_id: string): Promise<HeldDocument | undefined>;
-  /** Jobs of every tenant that have not ended, ascending by id, with an id greater than `after`. */
-  listUnendedJobs(after: string, limit: number): Promise<Job[]>;
+  /** Ids of jobs of every tenant that have not ended, ascending, greater than `after`. */
+  listUnendedJobIds(after: string, limit: number): Promise<string[]>;
   /** Whether a job that erases this document has not ended. */
   isBeingErased(document_id: string): Promise<boolean>;
   /** All of it MUST be read from one snapshot. */
-  countVersion(document_id: string, version: number): Promise<VersionCounts>;
+  countVersion(document_id: string, version: number, embedder_id: string): Promise<VersionCounts>;
 }

@@ -3,6 +3,7 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, onTestFinished, test } from "vitest";
+import { createHashingEmbedder } from "../../src/adapters/hashing/embedder.ts";
 import { cleanEnv, startSluice } from "../e2e/processes.ts";
 import { drain, folderOf, originalOf, tamper } from "../maintenance/harness.ts";
 import { openRig, paragraphs } from "../support/rig.ts";
@@ -46,7 +47,8 @@ test("a running instance is backed up, verified, and its copy started", async ()
 });
 
 test("verify tells with its exit code what is left: 0 nothing, 1 findings, 2 it could not look", async () => {
-  const rig = await openRig();
+  // As the command line is configured.
+  const rig = await openRig({ embedder: createHashingEmbedder() });
   const repairable = await rig.searchable(paragraphs(3));
   const lost = await rig.searchable(paragraphs(2, "lost"));
   const env = cleanEnv({ SLUICE_DATA_DIR: folderOf(rig) });

@@ -21,13 +21,14 @@ export async function maintain(folder: string, { system, embedder }: Pick<Rig, "
   const parts: BackupDependencies & RepairDependencies = {
     ...storage,
     system,
+    embedder,
     blobs,
     openBlobs,
     max_attempts: 5,
   };
-  async function found(options: VerifyOptions = {}): Promise<VerifyFinding[]> {
+  async function found(options: VerifyOptions = {}, over = parts): Promise<VerifyFinding[]> {
     const findings: VerifyFinding[] = [];
-    for await (const finding of verify(parts, options)) findings.push(finding);
+    for await (const finding of verify(over, options)) findings.push(finding);
     return findings;
   }
   return {

@@ -3,6 +3,8 @@ import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { openDatabase } from "../../src/adapters/sqlite/schema.ts";
 import { SluiceError } from "../../src/errors.ts";
+import { inspectJob } from "../../src/maintenance/inspect-job.ts";
+import { repair } from "../../src/maintenance/repair.ts";
 import { createTestEmbedder } from "../support/embedder.ts";
 import { chunkIds, openRig, paragraphs, tenant_id } from "../support/rig.ts";
 import { age, changeText, drain, folderOf, loseText, maintain, originalOf, tamper } from "./harness.ts";
@@ -111,6 +113,8 @@ const indexDamage: [string, (rig: Awaited<ReturnType<typeof openRig>>, document_
   ["a chunk has other words", (rig) => tamper(rig, "UPDATE chunks SET text = 'other' WHERE ordinal = 2")],
   ["its text has changed", (rig, document_id) => changeText(rig, document_id)],
   ["its text is gone", (rig, document_id) => loseText(rig, document_id)],
+  ["nothing tells of its text", (rig) => tamper(rig, "DELETE FROM checkpoints WHERE stage = 'extracting'")],
+  ["a chunk can't be read", (rig) => tamper(rig, "UPDATE chunks SET heading_path = '{' WHERE ordinal = 2")],
 ];
 
 test.each(indexDamage)("repaired by ingesting again: %s", async (_, damage) => {
@@ -176,7 +180,84 @@ describe("documents that nobody works on", () => {
   });
 });
 
+test("a document that is deleted and whose events do not say so is not erased", async () => {
+  const { rig, document_id, check } = await openSearchable();
+  tamper(rig, "UPDATE documents SET removed = 1");
+  expect(await check.codes({ repair: true })).toEqual(["log_damaged", "removal_stuck"]);
+  await drain(rig);
+  expect((await originalOf(rig, document_id)).version).toBe(1);
+  expect(await rig.blobKeys()).toHaveLength(3);
+  expect(rig.rows().chunks).toBe(CHUNKS);
+});
+
+test("vectors of another embedder than the one configured are told, and left to the operator", async () => {
+  const { rig, document_id } = await openSearchable();
+  const check = await maintain(folderOf(rig), { ...rig, embedder: createTestEmbedder("test@2") });
+  const [finding, ...others] = await check.verify({ repair: true });
+  expect(finding).toMatchObject({ code: "other_embedder", document_id, repaired: false });
+  expect(finding?.message).toMatch(/6 vectors of version 1 are not of test@2/);
+  expect(others).toEqual([]);
+  expect((await rig.get(document_id)).status).toBe("completed");
+});
+
+describe("what can't be read is told, the rest is looked at, and nothing is dropped", () => {
+  test.each([
+    "UPDATE documents SET metadata = '{' WHERE document_id = ?",
+    "UPDATE events SET data = '{' WHERE document_id = ?",
+    "UPDATE checkpoints SET data = '{' WHERE document_id = ?",
+  ])("%s", async (sql) => {
+    const { rig, document_id, check } = await openSearchable();
+    const lost = await rig.searchable(paragraphs(2, "lost"));
+    await rm((await originalOf(rig, lost)).path);
+    tamper(rig, "INSERT INTO embeddings SELECT chunk_row + 100, embedder_id, vector FROM embeddings");
+    for (const key of await rig.blobKeys()) await age(rig.blobs.localPath!(key), 7);
+    const before = await rig.blobKeys();
+    tamper(rig, sql, document_id);
+    const found = await check.verify({ repair: true });
+    expect(found[0]).toMatchObject({ code: "unreadable", document_id, repairable: false });
+    expect(found[1]).toMatchObject({ code: "original_missing", document_id: lost });
+    expect(found.map(({ code }) => code)).toContain("stray_rows");
+    expect(found.filter(({ repaired }) => repaired)).toEqual([]);
+    expect(await rig.blobKeys()).toEqual(before);
+  });
+
+  test("a job", async () => {
+    const { rig, check } = await openSearchable();
+    const { job_id } = await rig.upload("waits");
+    tamper(rig, "UPDATE jobs SET payload = '{' WHERE job_id = ?", job_id);
+    const found = await check.verify();
+    expect(found).toContainEqual(expect.objectContaining({ code: "unreadable", job_id, severity: "error" }));
+  });
+
+  test("a file that the disk does not give", async () => {
+    const { rig, document_id, check } = await openSearchable();
+    const { blob_key } = await originalOf(rig, document_id);
+    const blobs: typeof rig.blobs = {
+      ...rig.blobs,
+      async get(key, range) {
+        if (key === blob_key) throw new SluiceError("storage_unavailable", "the disk reported an error");
+        return rig.blobs.get(key, range);
+      },
+    };
+    const [finding, ...others] = await check.verify({}, { ...check.parts, blobs });
+    expect(finding).toMatchObject({ code: "original_damaged", document_id });
+    expect(finding?.message).toMatch(/can't be read/);
+    expect(others).toEqual([]);
+  });
+});
+
 describe("the log", () => {
+  test("an event without what belongs in it is told, and no record is made of it", async () => {
+    const { rig, document_id, check } = await openSearchable();
+    const before = await rig.get(document_id);
+    tamper(rig, "UPDATE events SET data = '{}' WHERE event_type = 'rag.ingestion.completed'");
+    const [finding, ...others] = await check.verify({ repair: true });
+    expect(finding).toMatchObject({ code: "log_damaged", document_id, repairable: false });
+    expect(finding?.message).toMatch(/rag.ingestion.completed, has a wrong data/);
+    expect(others).toEqual([]);
+    expect(await rig.get(document_id)).toEqual(before);
+  });
+
   test("a record that is not what its events say is made so again", async () => {
     const { rig, document_id, check } = await openSearchable();
     const before = await rig.get(document_id);
@@ -275,6 +356,67 @@ describe("what belongs to nothing", () => {
     expect((await rig.job("job_2")).state).toBe("cancelled");
     expect((await rig.job("job_3")).state).toBe("queued");
     expect(await check.verify()).toEqual([]);
+  });
+
+  test("a job that ended and was retried between two looks is no stray one", async () => {
+    const rig = await openRig();
+    const { document_id, job_id } = await rig.upload(paragraphs(2));
+    const { parts } = await maintain(folderOf(rig), rig);
+    const steps = [
+      () => rig.commands.cancel(tenant_id, job_id, "req_1"),
+      () => rig.commands.retry(tenant_id, job_id, "req_2"),
+    ];
+    const queue: typeof parts.queue = {
+      ...parts.queue,
+      async get(id) {
+        const job = await parts.queue.get(id);
+        await steps.shift()?.();
+        return job;
+      },
+    };
+    const maintenance: typeof parts.maintenance = {
+      ...parts.maintenance,
+      async getDocument(id) {
+        const held = await parts.maintenance.getDocument(id);
+        await steps.shift()?.();
+        return held;
+      },
+    };
+    expect(await inspectJob({ ...parts, queue, maintenance }, job_id)).toBeUndefined();
+    expect(steps).toEqual([]);
+    expect(await rig.get(document_id)).toMatchObject({ status: "pending", job_id });
+  });
+
+  test("a stray job is left alone when its document changes while it is to be cancelled", async () => {
+    const { rig, document_id, check } = await openSearchable();
+    const { parts } = check;
+    const stray = { tenant_id, payload: { document_id, version: 1 }, correlation_id: "cor_1" };
+    await rig.queue.enqueue([{ ...stray, job_id: "job_1", job_type: "ingest_document" }]);
+    const [finding] = await check.verify();
+    const documents: typeof parts.documents = {
+      ...parts.documents,
+      async commit(commits) {
+        await rig.commands.reingest(tenant_id, document_id, "req_1");
+        return parts.documents.commit(commits);
+      },
+    };
+    expect(await repair({ ...parts, documents }, finding!)).toBe(false);
+    expect((await rig.job("job_1")).state).toBe("queued");
+    expect(await repair(parts, finding!)).toBe(true);
+    expect((await rig.job("job_1")).state).toBe("cancelled");
+  });
+
+  test("more rows than are dropped at a time", async () => {
+    const { rig, check } = await openSearchable();
+    tamper(
+      rig,
+      `WITH RECURSIVE n (i) AS (SELECT 1000 UNION ALL SELECT i + 1 FROM n WHERE i < 2202)
+       INSERT INTO embeddings SELECT i, 'test@1', x'00' FROM n`,
+    );
+    expect(await check.verify({ repair: true })).toMatchObject([
+      { code: "stray_rows", message: "1203 vectors of no chunk", repaired: true },
+    ]);
+    expect(rig.rows().embeddings).toBe(CHUNKS);
   });
 
   test("blobs, unless they may be about to be named", async () => {

@@ -9,7 +9,7 @@ import type {
   StorageMaintenance,
   VersionCounts,
 } from "../../ports/storage-maintenance.ts";
-import { type Row, toDocument, toJob, toVector } from "./rows.ts";
+import { type Row, toDocument, toVector } from "./rows.ts";
 import { openDatabase, type Sql, statements, translateError } from "./schema.ts";
 import { vectorTable } from "./write-index.ts";
 import type { Writer } from "./writer.ts";
@@ -32,8 +32,9 @@ const ownerless = (table: string) => `NOT EXISTS (
 
 interface StrayKind {
   what: string;
-  count: string;
-  /** Takes the number of rows to drop at most. */
+  /** Of all such rows, what `drop` knows them by, as `key`. */
+  find: string;
+  /** Takes a JSON array of those keys, and looks once more. */
   drop: string;
 }
 
@@ -66,27 +67,28 @@ export function createSqliteMaintenance(path: string, db: DatabaseSync, writer: 
   function strayKinds(): StrayKind[] {
     const kind = (what: string, table: string, key: string, stray: string): StrayKind => ({
       what,
-      count: `SELECT count(*) AS n FROM ${table} WHERE ${stray}`,
-      drop: `DELETE FROM ${table} WHERE (${key}) IN (SELECT ${key} FROM ${table} WHERE ${stray} LIMIT ?)`,
+      find: `SELECT ${key} AS key FROM ${table} WHERE ${stray}`,
+      drop: `DELETE FROM ${table} WHERE ${key} IN (SELECT value FROM json_each(?)) AND ${stray}`,
     });
     /** Rows of a virtual table, looked for in the plain table that knows their ids. */
     const entries = (what: string, table: string, from: string, id: string): StrayKind => {
-      const stray = `NOT EXISTS (SELECT 1 FROM chunks WHERE chunk_row = ${from}.${id} AND indexed = 1)`;
+      const stray = (row: string) =>
+        `NOT EXISTS (SELECT 1 FROM chunks WHERE chunk_row = ${row} AND indexed = 1)`;
       return {
         what,
-        count: `SELECT count(*) AS n FROM ${from} WHERE ${stray}`,
-        drop: `DELETE FROM ${table} WHERE rowid IN (SELECT ${id} FROM ${from} WHERE ${stray} LIMIT ?)`,
+        find: `SELECT ${id} AS key FROM ${from} WHERE ${stray(`${from}.${id}`)}`,
+        drop: `DELETE FROM ${table} WHERE rowid IN (SELECT value FROM json_each(?1) AS item WHERE ${stray("item.value")})`,
       };
     };
     const of = "versions that nobody sees";
     return [
       // What these leave behind in the others goes with the others.
       kind(`chunks of ${of}`, "chunks", "chunk_row", ownerless("chunks")),
-      kind(`checkpoints of ${of}`, "checkpoints", "document_id, version, stage", ownerless("checkpoints")),
+      kind(`checkpoints of ${of}`, "checkpoints", "document_id", ownerless("checkpoints")),
       kind(
         "versions of no document",
         "versions",
-        "document_id, version",
+        "document_id",
         "NOT EXISTS (SELECT 1 FROM documents AS d WHERE d.document_id = versions.document_id)",
       ),
       kind(
@@ -161,39 +163,48 @@ export function createSqliteMaintenance(path: string, db: DatabaseSync, writer: 
 
     findStrayRows: () =>
       apart((own) =>
-        strayKinds().flatMap(({ what, count }) => {
-          const rows = own.prepare(count).get()?.n as number;
+        strayKinds().flatMap(({ what, find }) => {
+          const rows = own.prepare(`SELECT count(*) AS n FROM (${find})`).get()?.n as number;
           return rows === 0 ? [] : [`${rows} ${what}`];
         }),
       ),
 
     async dropStrayRows() {
       let dropped = 0;
-      for (const { drop } of await read(strayKinds)) {
-        for (;;) {
-          const rows = await writer.write<number>({ op: "run", sql: drop, values: [BATCH] });
-          dropped += rows;
-          if (rows === 0) break;
-        }
+      const drop = async (sql: string, keys: unknown[]) => {
+        if (keys.length === 0) return;
+        dropped += await writer.write<number>({ op: "run", sql, values: [JSON.stringify(keys)] });
+      };
+      for (const kind of await read(strayKinds)) {
+        // Looked for beside everybody else: the search reads the whole table, and the write lock must not wait for it.
+        await apart(async (own) => {
+          let keys: unknown[] = [];
+          for (const { key } of own.prepare(kind.find).iterate()) {
+            if (keys.push(key) < BATCH) continue;
+            await drop(kind.drop, keys);
+            keys = [];
+          }
+          await drop(kind.drop, keys);
+        });
       }
       return dropped;
     },
 
-    listDocuments: (after, limit) =>
+    listDocumentIds: (after, limit) =>
       read(() => {
         const ids = sql(
           `SELECT document_id FROM documents WHERE document_id > ?1
            UNION SELECT document_id FROM events WHERE document_id > ?1 ORDER BY 1 LIMIT ?2`,
         ).all(after, limit);
-        return ids.flatMap(({ document_id }) => held(document_id as string) ?? []);
+        return ids.map(({ document_id }) => document_id as string);
       }),
 
     getDocument: (document_id) => read(() => held(document_id)),
 
-    listUnendedJobs: (after, limit) =>
+    listUnendedJobIds: (after, limit) =>
       read(() => {
-        const rows = sql(`SELECT * FROM jobs WHERE ${UNENDED} AND job_id > ? ORDER BY job_id LIMIT ?`);
-        return rows.all(after, limit).map((row) => toJob(row as Row));
+        const rows = sql(`SELECT job_id FROM jobs WHERE ${UNENDED} AND job_id > ? ORDER BY job_id LIMIT ?`);
+        return rows.all(after, limit).map(({ job_id }) => job_id as string);
       }),
 
     isBeingErased: (document_id) =>
@@ -204,13 +215,21 @@ export function createSqliteMaintenance(path: string, db: DatabaseSync, writer: 
         return job.get(DELETE_DOCUMENT, document_id) !== undefined;
       }),
 
-    countVersion: (document_id, version) => read(() => countVersion(sql, document_id, version)),
+    countVersion: (document_id, version, embedder_id) =>
+      read(() => countVersion(sql, document_id, version, embedder_id)),
   };
 }
 
 /** The rows of one statement, and whatever is read before its last one, are one snapshot. */
-function countVersion(sql: Sql, document_id: string, version: number): VersionCounts {
-  const counts = { chunks: 0, end: 0, unembedded: 0, without_keywords: 0, without_neighbours: 0 };
+function countVersion(sql: Sql, document_id: string, version: number, wanted: string): VersionCounts {
+  const counts: VersionCounts = {
+    chunks: 0,
+    end: 0,
+    unembedded: 0,
+    of_other_embedders: 0,
+    without_keywords: 0,
+    without_neighbours: 0,
+  };
   const rows = sql(
     `SELECT chunk_row, ordinal, indexed, embedder_id, vector, words.id AS words FROM chunks
      LEFT JOIN embeddings USING (chunk_row) LEFT JOIN chunks_fts_docsize AS words ON words.id = chunk_row
@@ -224,6 +243,7 @@ function countVersion(sql: Sql, document_id: string, version: number): VersionCo
       counts.unembedded += 1;
       continue;
     }
+    if (embedder_id !== wanted) counts.of_other_embedders += 1;
     const bytes = vector as Uint8Array;
     const table = vectorTable(sql, embedder_id as string);
     const entry = table && sql(`SELECT vector FROM ${table} WHERE rowid = ?`).get(chunk_row as number);
@@ -244,7 +264,8 @@ function namesIn(db: DatabaseSync): BlobNames {
       INSERT INTO names SELECT key, min(coalesce(removed, 1)) FROM (
         SELECT blob_key AS key, removed FROM versions LEFT JOIN documents USING (document_id)
         UNION ALL SELECT item.value, removed FROM checkpoints LEFT JOIN documents USING (document_id),
-          json_each(checkpoints.data) AS item WHERE item.key LIKE '%\\_key' ESCAPE '\\'
+          json_each(iif(json_valid(checkpoints.data), checkpoints.data, '{}')) AS item
+          WHERE item.key LIKE '%\\_key' ESCAPE '\\'
       ) GROUP BY key;
     `);
   } catch (error) {
