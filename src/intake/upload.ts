@@ -132,6 +132,8 @@ export function createUploads(dependencies: UploadDependencies) {
     }
     const staged: StagedFile[] = [];
     const kept = new Set<string>();
+    /** In a commit that failed, of which nobody knows whether it was written all the same. */
+    const doubtful = new Set<string>();
 
     async function add(source: AsyncIterable<Uint8Array>, file: UploadFile): Promise<void> {
       const blob_key = `${tenant_id}/${system.newId("blob")}`;
@@ -190,6 +192,7 @@ export function createUploads(dependencies: UploadDependencies) {
         } catch (error) {
           // Somebody else changed what was read: read again and decide anew.
           if (error instanceof ConflictError) continue;
+          for (const blob_key of used) doubtful.add(blob_key);
           throw error;
         }
         for (const blob_key of used) kept.add(blob_key);
@@ -321,9 +324,12 @@ export function createUploads(dependencies: UploadDependencies) {
     async function end(): Promise<void> {
       leave();
       if (idempotency_key !== undefined) runningKeys.delete(running);
-      await Promise.all(
-        staged.filter((file) => !kept.has(file.blob_key)).map((file) => blobs.delete(file.blob_key)),
-      );
+      const left = staged.map((file) => file.blob_key).filter((key) => !kept.has(key));
+      // An answer that was lost is no refusal: what a document names by now stays. When that can't be asked, all
+      // stays, and the sweeper asks later.
+      const asked = left.filter((key) => doubtful.has(key));
+      const named = asked.length === 0 ? new Set<string>() : await documents.referencedBlobs(asked);
+      await Promise.all(left.filter((key) => !named.has(key)).map((key) => blobs.delete(key)));
     }
 
     return { add, accept, end };
