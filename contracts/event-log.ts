@@ -172,6 +172,35 @@ function cursors(check: StorageTest): void {
     expect([await h.documents.heldUntil("a"), await h.documents.heldUntil("b")]).toEqual([5_000, 1_000]);
   });
 
+  const lead = (one: StorageHarness, holder: string, ms = 1_000) => one.documents.lead("relay", holder, ms);
+
+  check("a task has one holder at a time, as long as it asks again", async (h) => {
+    expect([await lead(h, "a"), await lead(h, "b"), await h.documents.lead("other", "b", 1_000)]).toEqual([
+      true,
+      false,
+      true,
+    ]);
+    h.advance(900);
+    expect([await lead(h, "a"), await lead(h, "b")]).toEqual([true, false]);
+    h.advance(1_100);
+    expect([await lead(h, "b"), await lead(h, "a")]).toEqual([true, false]);
+  });
+
+  check("a task given up is free at once; nobody gives up another's", async (h) => {
+    expect(await lead(h, "a")).toBe(true);
+    expect([await lead(h, "b", 0), await lead(h, "b")]).toEqual([false, false]);
+    expect([await lead(h, "a", 0), await lead(h, "b")]).toEqual([false, true]);
+  });
+
+  check.needing("shared", "of two processes that ask for a task at once, one gets it", async (h, more) => {
+    const other = await more.second();
+    for (let round = 0; round < 10; round += 1) {
+      const won = await Promise.all([lead(h, "a"), lead(other, "b")]);
+      expect(won.filter(Boolean)).toHaveLength(1);
+      h.advance(2_000);
+    }
+  });
+
   check("a cursor is 0 until it is saved, and each name has its own", async (h) => {
     expect(await h.documents.getCursor("kafka")).toBe(0);
     await h.documents.saveCursor("kafka", 7);

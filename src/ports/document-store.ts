@@ -181,6 +181,12 @@ export interface DocumentStore {
   hold(name: string, until: number): Promise<void>;
   /** Until when a thing is to be left alone; 0 when it never was. */
   heldUntil(name: string): Promise<number>;
+  /**
+   * Gives a task that only one process may do at a time to `holder`, for `ms`; asking again renews it, and `ms` 0 gives
+   * it up. MUST name one holder at a time, over all processes.
+   * @returns whether the holder has it
+   */
+  lead(task: string, holder: string, ms: number): Promise<boolean>;
   /** Keys of every blob that a version or a checkpoint of a living or not yet erased document names. */
   referencedBlobs(keys: string[]): Promise<Set<string>>;
   close(): Promise<void>;

@@ -33,6 +33,13 @@ export interface JobQuery {
   limit: number;
 }
 
+export interface ClaimOptions {
+  /** Default: no limit. */
+  max_running_per_tenant?: number;
+  /** Fires when the caller wants no more jobs: a queue that waits for some MUST resolve at once, and keep none. */
+  signal?: AbortSignal;
+}
+
 /** A durable queue of jobs, run under leases. At least once: what a job does must bear being done twice. */
 export interface JobQueue {
   /**
@@ -48,14 +55,9 @@ export interface JobQueue {
    * `expired` does. MUST leave a tenant's jobs waiting while it has `max_running_per_tenant` of them running, and
    * take other tenants' meanwhile.
    * MUST NOT make a job wait because the clock jumped back: what was ready stays ready, what was to wait waits no
-   * longer than it was to.
+   * longer than it was to. MAY wait a while for a job to come where none is there.
    */
-  claim(
-    worker_id: string,
-    limit: number,
-    lease_ms: number,
-    options?: { max_running_per_tenant?: number },
-  ): Promise<ClaimedJob[]>;
+  claim(worker_id: string, limit: number, lease_ms: number, options?: ClaimOptions): Promise<ClaimedJob[]>;
   /**
    * Renews leases and the worker's presence.
    * @returns the job ids whose leases are lost: their work must stop
@@ -69,6 +71,12 @@ export interface JobQueue {
    */
   expired(limit: number): Promise<ClaimedJob[]>;
   heldBy(worker_id: string): Promise<ClaimedJob[]>;
+
+  /**
+   * The run under this lease is over, whatever became of the job: a queue whose messages travel outside the database
+   * lets go of the message. MUST NOT throw for a lease that it doesn't know.
+   */
+  release?(lease: Lease): Promise<void>;
 
   /** Under the lease, else ConflictError `lease_lost`: */
   complete(lease: Lease): Promise<void>;

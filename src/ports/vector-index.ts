@@ -32,6 +32,11 @@ export interface VectorIndex {
   /** Name and dimensions of the embedder whose vectors it holds. */
   readonly embedder_id: string;
   /**
+   * True where the index shares no transactions with the document store: entries of versions that the store dropped
+   * stay, invisible, until `remove` is called for them. Default false.
+   */
+  readonly separate?: boolean;
+  /**
    * Makes entries of a version that is not searchable yet ready.
    * MUST be durable when it resolves, MUST be idempotent by chunk_id, and MUST NOT change what searches find.
    *

@@ -106,6 +106,13 @@ export function createMemoryDocuments(state: MemoryState, system: System): Docum
     },
 
     heldUntil: async (name) => state.holds.get(name) ?? 0,
+    lead: async (task, holder, ms) => {
+      const current = state.leads.get(task);
+      const free = !current || current.holder === holder || current.until <= system.now();
+      if (free && ms > 0) state.leads.set(task, { holder, until: system.now() + ms });
+      else if (current?.holder === holder) state.leads.delete(task);
+      return free && ms > 0;
+    },
 
     saveCursor: async (name, sequence) => {
       state.cursors.set(name, sequence);

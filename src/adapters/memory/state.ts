@@ -63,6 +63,7 @@ export interface MemoryState {
   cursors: Map<string, number>;
   /** Name → Unix milliseconds. */
   holds: Map<string, number>;
+  leads: Map<string, { holder: string; until: number }>;
   /** Jobs that have not ended: what claims look through. */
   openJobs: Map<string, JobRow>;
   endedJobs: Map<string, JobRow>;
@@ -90,6 +91,7 @@ export function createMemoryState(): MemoryState {
     answers: new Map(),
     cursors: new Map(),
     holds: new Map(),
+    leads: new Map(),
     openJobs: new Map(),
     endedJobs: new Map(),
     uniqueKeys: new Map(),

@@ -193,6 +193,26 @@ export function createSqliteDocuments(
       return (one("SELECT until FROM holds WHERE name = ?", name)?.until ?? 0) as number;
     },
 
+    async lead(task, holder, ms) {
+      if (ms <= 0) {
+        await writer.write({
+          op: "run",
+          sql: "DELETE FROM leads WHERE task = ? AND holder = ?",
+          values: [task, holder],
+        });
+        return false;
+      }
+      const now = system.now();
+      const changes = await writer.write<number>({
+        op: "run",
+        sql: `INSERT INTO leads (task, holder, until) VALUES (?, ?, ?)
+              ON CONFLICT (task) DO UPDATE SET holder = excluded.holder, until = excluded.until
+              WHERE leads.holder = excluded.holder OR leads.until <= ?`,
+        values: [task, holder, now + ms, now],
+      });
+      return changes === 1;
+    },
+
     async referencedBlobs(keys) {
       const rows = all(
         `SELECT blob_key FROM versions WHERE blob_key IN (SELECT value FROM json_each(?1))

@@ -202,6 +202,9 @@ const migrations: string[] = [
   CREATE INDEX jobs_failed ON jobs (state, tenant_id, job_id) WHERE state IN ('dead', 'cancelled');
   CREATE INDEX jobs_tenant ON jobs (tenant_id, job_id);
   `,
+  `
+  CREATE TABLE leads (task TEXT PRIMARY KEY, holder TEXT NOT NULL, until INTEGER NOT NULL) WITHOUT ROWID;
+  `,
 ];
 
 export interface OpenOptions {

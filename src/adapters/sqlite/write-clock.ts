@@ -20,4 +20,5 @@ export function noticeClock(sql: Sql, now: number): void {
   sql("UPDATE jobs SET lease_until = lease_until - ? WHERE state = 'running'").run(jump);
   sql("UPDATE workers SET last_seen_at = min(last_seen_at, ?)").run(now);
   sql("UPDATE holds SET until = until - ?").run(jump);
+  sql("UPDATE leads SET until = until - ?").run(jump);
 }
