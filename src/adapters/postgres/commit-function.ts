@@ -1,0 +1,205 @@
+/**
+ * `commit` inside the database: all that a `Commit` says, in one round trip and one transaction, and with it the rule
+ * that lets readers follow the log by sequence.
+ *
+ * Sequence order is not commit order: a number drawn early may be committed late, after a reader has gone by. So
+ * whoever draws numbers first takes a shared advisory lock whose key is the last number drawn by then: all its own
+ * will be greater. A reader (`event_bound`) reads the last number drawn, then the smallest key locked; every event up to
+ * the lesser of the two is either committed or will never be. Writers wait for nobody, and what else goes on in the
+ * database (a long report, a backup) holds back no reader.
+ */
+import { bodyFunction, queryFunction, refuse } from "./functions.ts";
+
+/** `$L` is the number of this schema among advisory locks, 15 bits above the 48 of the sequence. */
+export const commitFunctions: string[] = [
+  bodyFunction(
+    "event_bound",
+    "",
+    "TABLE (bound bigint, drawn bigint)",
+    "v_locked bigint;",
+    `SELECT CASE WHEN is_called THEN last_value ELSE 0 END INTO drawn FROM $S.event_sequence;
+    -- A statement of its own, after the other: a lock taken since belongs to numbers beyond \`drawn\`.
+    SELECT min(((classid::bigint & 65535) << 32) | objid::bigint) INTO v_locked FROM pg_locks
+    WHERE locktype = 'advisory' AND objsubid = 1 AND (classid::bigint >> 16) = $L
+      AND database = (SELECT oid FROM pg_database WHERE datname = current_database());
+    bound := least(drawn, coalesce(v_locked, drawn));
+    RETURN NEXT;`,
+  ),
+  queryFunction(
+    "event_bound_1",
+    "",
+    "TABLE (bound bigint, last bigint)",
+    "everybody",
+    // Numbers may be drawn in vain, so the last one is not always that of an event.
+    `SELECT bound, coalesce((SELECT max(sequence) FROM $S.events WHERE sequence <= bound), 0) FROM $S.event_bound()`,
+  ),
+
+  // What lies under a version besides its original.
+  bodyFunction(
+    "discard_versions",
+    "p_document text, p_versions int[]",
+    "void",
+    "v_row int;",
+    `FOR v_row IN SELECT embedder_row FROM $S.embedders LOOP
+      EXECUTE format('DELETE FROM $S.vectors_%s WHERE document_id = $1 AND version = ANY ($2)', v_row)
+        USING p_document, p_versions;
+    END LOOP;
+    DELETE FROM $S.entries WHERE document_id = p_document AND version = ANY (p_versions);
+    DELETE FROM $S.embeddings WHERE document_id = p_document AND version = ANY (p_versions);
+    DELETE FROM $S.chunks WHERE document_id = p_document AND version = ANY (p_versions);
+    DELETE FROM $S.checkpoints WHERE document_id = p_document AND version = ANY (p_versions);`,
+  ),
+
+  bodyFunction(
+    "put_chunks",
+    "p_tenant text, p_chunks json",
+    "void",
+    "",
+    `INSERT INTO $S.chunks (document_id, version, ordinal, tenant_id, text, page, char_start, char_end, heading_path,
+      token_count)
+    SELECT document_id, version, ordinal, p_tenant, text, page, char_start, char_end, heading_path, token_count
+    FROM json_to_recordset(p_chunks) AS c (document_id text, version int, ordinal int, text text, page int,
+      char_start int, char_end int, heading_path json, token_count int)
+    ON CONFLICT (document_id, version, ordinal) DO UPDATE SET text = excluded.text, page = excluded.page,
+      char_start = excluded.char_start, char_end = excluded.char_end, heading_path = excluded.heading_path,
+      token_count = excluded.token_count;`,
+  ),
+
+  // Locks come first, in one order for all, jobs before documents: two commits that meet wait, and do not deadlock.
+  bodyFunction(
+    "commit_1",
+    "p_commits json, p_chunks json[], p_embeddings json[], p_now bigint, p_dispatch boolean",
+    "bigint",
+    `v_now bigint := $S.now_ms(p_now); v_commit json; v_at int := 0; v_part json; v_record json; v_revision int;
+    v_document text; v_event json; v_locked boolean := false; v_sequence bigint := 0; v_jobs boolean;`,
+    `FOR v_commit IN SELECT value FROM json_array_elements(p_commits) LOOP
+      v_at := v_at + 1;
+      PERFORM set_config('sluice.tenant', v_commit ->> 'tenant_id', true);
+
+      v_part := v_commit -> 'lease';
+      IF v_part IS NOT NULL THEN
+        PERFORM FROM $S.jobs WHERE job_id = v_part ->> 'job_id' AND lease_token = v_part ->> 'lease_token'
+          AND state = 'running' FOR NO KEY UPDATE;
+        IF NOT FOUND THEN ${refuse("lease_lost")}; END IF;
+      END IF;
+      IF v_commit ->> 'cancel_job' IS NOT NULL OR v_commit ->> 'redrive_job' IS NOT NULL THEN
+        PERFORM FROM $S.jobs WHERE job_id IN (v_commit ->> 'cancel_job', v_commit ->> 'redrive_job')
+        ORDER BY job_id FOR NO KEY UPDATE;
+      END IF;
+      v_jobs := v_commit -> 'settle' IS NOT NULL OR v_commit -> 'enqueue' IS NOT NULL
+        OR v_commit ->> 'cancel_job' IS NOT NULL OR v_commit ->> 'redrive_job' IS NOT NULL;
+      IF v_jobs THEN PERFORM $S.notice_clock_as(v_commit ->> 'tenant_id', v_now); END IF;
+
+      v_part := v_commit -> 'document';
+      IF v_part IS NOT NULL THEN
+        v_record := v_part -> 'record';
+        v_document := v_record ->> 'document_id';
+        v_revision := (v_part ->> 'expect_revision')::int;
+        IF v_revision IS NULL THEN
+          INSERT INTO $S.documents
+          SELECT r.document_id, r.tenant_id, r.collection, r.filename, r.media_type, r.size_bytes, r.sha256, r.status,
+            r.stage, r.progress, nullif(r.error::text, 'null')::json, r.version, r.searchable_version, r.chunks_created,
+            r.metadata, r.created_at, r.updated_at, r.correlation_id, r.job_id, r.revision, false
+          FROM json_populate_record(NULL::$S.documents, v_record) AS r;
+        ELSE
+          UPDATE $S.documents AS d SET collection = r.collection, filename = r.filename, media_type = r.media_type,
+            size_bytes = r.size_bytes, sha256 = r.sha256, status = r.status, stage = r.stage, progress = r.progress,
+            error = nullif(r.error::text, 'null')::json, version = r.version,
+            searchable_version = r.searchable_version, chunks_created = r.chunks_created, metadata = r.metadata,
+            updated_at = r.updated_at, correlation_id = r.correlation_id, job_id = r.job_id, revision = r.revision
+          FROM json_populate_record(NULL::$S.documents, v_record) AS r
+          WHERE d.document_id = v_document AND d.tenant_id = r.tenant_id AND d.revision = v_revision AND NOT d.removed;
+          IF NOT FOUND THEN ${refuse("revision")}; END IF;
+        END IF;
+      END IF;
+      v_part := v_commit -> 'remove_document';
+      IF v_part IS NOT NULL THEN
+        UPDATE $S.documents SET removed = true, revision = revision + 1
+        WHERE document_id = v_part ->> 'document_id' AND revision = (v_part ->> 'expect_revision')::int AND NOT removed;
+        IF NOT FOUND THEN ${refuse("revision")}; END IF;
+      END IF;
+      v_part := v_commit -> 'version';
+      IF v_part IS NOT NULL THEN
+        INSERT INTO $S.versions SELECT * FROM json_populate_record(NULL::$S.versions, v_part);
+      END IF;
+
+      IF v_commit ->> 'cancel_job' IS NOT NULL THEN PERFORM $S.cancel_job(v_commit ->> 'cancel_job', v_now); END IF;
+      IF v_commit ->> 'redrive_job' IS NOT NULL THEN
+        PERFORM $S.redrive_job(v_commit ->> 'redrive_job', v_now, p_dispatch);
+      END IF;
+
+      v_part := v_commit -> 'discard';
+      IF v_part IS NOT NULL THEN
+        PERFORM $S.discard_versions(v_part ->> 'document_id',
+          ARRAY(SELECT value::int FROM json_array_elements_text(v_part -> 'versions')));
+      END IF;
+      v_part := v_commit -> 'checkpoint';
+      IF v_part IS NOT NULL THEN
+        INSERT INTO $S.checkpoints VALUES (v_document, (v_record ->> 'version')::int, v_part ->> 'stage',
+          v_commit ->> 'tenant_id', v_part -> 'data', ARRAY(SELECT value FROM json_each_text(v_part -> 'data')
+            WHERE key LIKE '%\\_key' AND value IS NOT NULL))
+        ON CONFLICT (document_id, version, stage) DO UPDATE SET data = excluded.data, blob_keys = excluded.blob_keys;
+      END IF;
+      IF p_chunks[v_at] IS NOT NULL THEN
+        PERFORM $S.put_chunks(v_commit ->> 'tenant_id', p_chunks[v_at]);
+      END IF;
+      v_part := v_commit -> 'embeddings';
+      IF v_part IS NOT NULL THEN
+        -- Of chunks that are there.
+        INSERT INTO $S.embeddings (document_id, version, ordinal, tenant_id, embedder_id, vector)
+        SELECT document_id, version, ordinal, tenant_id, v_part ->> 'embedder_id', decode(vector, 'base64')
+        FROM json_to_recordset(p_embeddings[v_at]) AS e (ordinal int, vector text)
+        JOIN $S.chunks USING (ordinal)
+        WHERE document_id = v_part ->> 'document_id' AND version = (v_part ->> 'version')::int
+        ON CONFLICT (document_id, version, ordinal) DO UPDATE
+          SET embedder_id = excluded.embedder_id, vector = excluded.vector;
+      END IF;
+      IF v_commit ->> 'erase_document' IS NOT NULL THEN
+        PERFORM FROM $S.documents WHERE document_id = v_commit ->> 'erase_document' AND removed;
+        IF FOUND THEN
+          PERFORM $S.discard_versions(v_commit ->> 'erase_document', ARRAY(
+            SELECT version FROM $S.versions WHERE document_id = v_commit ->> 'erase_document'
+            UNION SELECT version FROM $S.chunks WHERE document_id = v_commit ->> 'erase_document'
+            UNION SELECT version FROM $S.checkpoints WHERE document_id = v_commit ->> 'erase_document'));
+          DELETE FROM $S.versions WHERE document_id = v_commit ->> 'erase_document';
+          DELETE FROM $S.documents WHERE document_id = v_commit ->> 'erase_document';
+        END IF;
+      END IF;
+      v_part := v_commit -> 'answer';
+      IF v_part IS NOT NULL THEN
+        INSERT INTO $S.answers VALUES (v_commit ->> 'tenant_id', v_part ->> 'key', v_part ->> 'fingerprint',
+          (v_part ->> 'status')::int, v_part -> 'body', v_part ->> 'created_at');
+      END IF;
+      v_part := v_commit -> 'settle';
+      IF v_part IS NOT NULL THEN
+        PERFORM $S.settle_jobs(v_part, v_now, p_dispatch);
+      END IF;
+      v_part := v_commit -> 'enqueue';
+      IF v_part IS NOT NULL THEN PERFORM $S.insert_jobs(v_part, v_now, p_dispatch); END IF;
+
+      FOR v_event IN SELECT value FROM json_array_elements(v_commit -> 'events') LOOP
+        IF NOT v_locked THEN
+          PERFORM pg_advisory_xact_lock_shared(($L::bigint << 48) | (CASE WHEN is_called THEN last_value ELSE 0 END))
+          FROM $S.event_sequence;
+          v_locked := true;
+        END IF;
+        v_sequence := nextval('$S.event_sequence');
+        INSERT INTO $S.events VALUES (v_sequence, v_event ->> 'event_id', v_event ->> 'event_type',
+          v_event ->> 'correlation_id', v_event ->> 'causation_id', v_event ->> 'tenant_id',
+          v_event ->> 'idempotency_key', v_event ->> 'timestamp', v_event ->> 'document_id', v_event ->> 'collection',
+          v_event -> 'data');
+      END LOOP;
+    END LOOP;
+    RETURN v_sequence;`,
+  ),
+  // The clock is everybody's; afterwards the transaction is the tenant's again.
+  bodyFunction(
+    "notice_clock_as",
+    "p_tenant text, v_now bigint",
+    "void",
+    "",
+    `PERFORM set_config('sluice.tenant', '*', true);
+    PERFORM $S.notice_clock(v_now);
+    PERFORM set_config('sluice.tenant', p_tenant, true);`,
+  ),
+];

@@ -1,0 +1,45 @@
+/** How the functions in the database are written: one round trip each, and each says first whose rows it may see. */
+
+/** Whose rows a function sees: those of the tenant that is its first argument, or everybody's. */
+type Scope = "tenant" | "everybody";
+
+/**
+ * A function that answers one query. What it says of the tenant ends with its transaction, so a connection never
+ * remembers one; that is why reads are functions too.
+ */
+export function queryFunction(
+  name: string,
+  args: string,
+  returns: string,
+  scope: Scope,
+  query: string,
+): string {
+  return `CREATE OR REPLACE FUNCTION $S.${name} (${args}) RETURNS ${returns} LANGUAGE plpgsql AS $fn$
+  #variable_conflict use_column
+  BEGIN
+    PERFORM set_config('sluice.tenant', ${scope === "tenant" ? "p_tenant" : "'*'"}, true);
+    RETURN QUERY ${query};
+  END $fn$;`;
+}
+
+/** A function with a body of its own. */
+export function bodyFunction(
+  name: string,
+  args: string,
+  returns: string,
+  declare: string,
+  body: string,
+): string {
+  return `CREATE OR REPLACE FUNCTION $S.${name} (${args}) RETURNS ${returns} LANGUAGE plpgsql AS $fn$
+  #variable_conflict use_column
+  DECLARE ${declare}
+  BEGIN
+    ${body}
+  END $fn$;`;
+}
+
+/** Error code of the refusals that `commit` and its like raise; the message is the ConflictReason. */
+export const CONFLICT = "SL001";
+
+export const refuse = (reason: string): string =>
+  `RAISE EXCEPTION USING ERRCODE = '${CONFLICT}', MESSAGE = '${reason}'`;

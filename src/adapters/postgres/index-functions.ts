@@ -1,0 +1,200 @@
+/** The search index: pgvector for meaning, tsvector for words. `$X` stands for the schema that holds pgvector. */
+import { bodyFunction, queryFunction, refuse } from "./functions.ts";
+
+export const wordFunctions: string[] = [
+  // The meaning of `matchesFilter` (filter.ts), over a document's metadata.
+  bodyFunction(
+    "matches_filter",
+    "p_metadata json, p_filter jsonb",
+    "boolean",
+    "v_field text; v_wanted jsonb; v_value jsonb; v_found boolean;",
+    `FOR v_field, v_wanted IN SELECT key, value FROM jsonb_each(p_filter) LOOP
+      v_value := (p_metadata::jsonb) -> v_field;
+      IF v_value IS NULL OR v_value = 'null' THEN RETURN false; END IF;
+      IF jsonb_typeof(v_value) <> 'array' THEN v_value := jsonb_build_array(v_value); END IF;
+      IF jsonb_typeof(v_wanted) <> 'object' THEN
+        SELECT coalesce(bool_or(item = v_wanted), false) INTO v_found FROM jsonb_array_elements(v_value) AS item;
+      ELSIF v_wanted ? 'in' THEN
+        SELECT coalesce(bool_or(item = one), false) INTO v_found
+        FROM jsonb_array_elements(v_value) AS item, jsonb_array_elements(v_wanted -> 'in') AS one;
+      ELSE
+        SELECT coalesce(bool_or($S.is_within(item, v_wanted)), false) INTO v_found
+        FROM jsonb_array_elements(v_value) AS item;
+      END IF;
+      IF NOT v_found THEN RETURN false; END IF;
+    END LOOP;
+    RETURN true;`,
+  ),
+  bodyFunction(
+    "is_within",
+    "p_item jsonb, p_range jsonb",
+    "boolean",
+    "v_operator text; v_bound jsonb; v_order int;",
+    `IF p_item = 'null' THEN RETURN false; END IF;
+    FOR v_operator, v_bound IN SELECT key, value FROM jsonb_each(p_range) LOOP
+      IF jsonb_typeof(v_bound) <> jsonb_typeof(p_item) THEN RETURN false; END IF;
+      IF jsonb_typeof(p_item) = 'number' THEN
+        v_order := sign((p_item #>> '{}')::numeric - (v_bound #>> '{}')::numeric)::int;
+      ELSE
+        v_order := CASE WHEN (p_item #>> '{}') COLLATE "C" < (v_bound #>> '{}') COLLATE "C" THEN -1
+          WHEN (p_item #>> '{}') COLLATE "C" > (v_bound #>> '{}') COLLATE "C" THEN 1 ELSE 0 END;
+      END IF;
+      -- In brackets: the first THEN outside of any ends the IF.
+      IF NOT (CASE v_operator WHEN 'gt' THEN v_order > 0 WHEN 'gte' THEN v_order >= 0
+        WHEN 'lt' THEN v_order < 0 WHEN 'lte' THEN v_order <= 0 END) THEN RETURN false; END IF;
+    END LOOP;
+    RETURN true;`,
+  ),
+
+  // Staged entries show nowhere before the document's searchable version is theirs. A vector of null has no direction.
+  bodyFunction(
+    "stage_1",
+    "p_tenant text, p_lease json, p_chunks json, p_words text[], p_vectors text[], p_embedder text",
+    "void",
+    "v_row int;",
+    `PERFORM set_config('sluice.tenant', p_tenant, true);
+    IF p_lease IS NOT NULL THEN
+      PERFORM FROM $S.jobs WHERE job_id = p_lease ->> 'job_id' AND lease_token = p_lease ->> 'lease_token'
+        AND state = 'running' FOR NO KEY UPDATE;
+      IF NOT FOUND THEN ${refuse("lease_lost")}; END IF;
+    END IF;
+    -- The pipeline has usually written them before.
+    PERFORM $S.put_chunks(p_tenant, (
+      SELECT json_agg(c.value) FROM json_array_elements(p_chunks) AS c (value)
+      LEFT JOIN $S.chunks ON chunks.document_id = c.value ->> 'document_id'
+        AND chunks.version = (c.value ->> 'version')::int AND chunks.ordinal = (c.value ->> 'ordinal')::int
+      WHERE chunks.text IS DISTINCT FROM c.value ->> 'text'));
+    INSERT INTO $S.entries (document_id, version, ordinal, tenant_id, words)
+    SELECT value ->> 'document_id', (value ->> 'version')::int, (value ->> 'ordinal')::int, p_tenant,
+      p_words[at]::tsvector
+    FROM json_array_elements(p_chunks) WITH ORDINALITY AS c (value, at)
+    ON CONFLICT (document_id, version, ordinal) DO UPDATE SET words = excluded.words;
+    IF p_vectors IS NULL THEN RETURN; END IF;
+    SELECT embedder_row INTO STRICT v_row FROM $S.embedders WHERE embedder_id = p_embedder;
+    EXECUTE format('SELECT $S.stage_vectors_%s($1, $2, $3)', v_row) USING p_tenant, p_chunks, p_vectors;`,
+  ),
+  bodyFunction(
+    "remove_entries_1",
+    "p_tenant text, p_document text, p_version int",
+    "void",
+    "v_row int;",
+    `PERFORM set_config('sluice.tenant', p_tenant, true);
+    FOR v_row IN SELECT embedder_row FROM $S.embedders LOOP
+      EXECUTE format('DELETE FROM $S.vectors_%s WHERE document_id = $1 AND version = $2', v_row)
+        USING p_document, p_version;
+    END LOOP;
+    DELETE FROM $S.entries WHERE document_id = p_document AND version = p_version;`,
+  ),
+
+  // p_match narrows by the tenant's own lexeme as well; p_rank is the words alone. A: the text, D: its headings.
+  queryFunction(
+    "matching_1",
+    "p_tenant text, p_collection text, p_filter jsonb, p_match text, p_rank text, p_limit int",
+    "TABLE (document_id text, version int, ordinal int, score float8)",
+    "tenant",
+    `SELECT entries.document_id::text, entries.version, entries.ordinal,
+       ts_rank('{0.5, 0.5, 0.5, 1}', words, p_rank::tsquery, 1)::float8 AS score
+     FROM $S.entries JOIN $S.documents ON documents.document_id = entries.document_id
+       AND documents.searchable_version = entries.version AND NOT removed
+     WHERE words @@ p_match::tsquery AND entries.tenant_id = p_tenant AND documents.tenant_id = p_tenant
+       AND (p_collection IS NULL OR collection = p_collection)
+       AND (p_filter IS NULL OR $S.matches_filter(metadata, p_filter))
+     ORDER BY score DESC, entries.document_id, entries.ordinal LIMIT p_limit`,
+  ),
+  // An embedder other than this one, if the tenant's searchable documents have vectors of one.
+  queryFunction(
+    "other_embedder_1",
+    "p_tenant text, p_embedder text",
+    "SETOF text",
+    "tenant",
+    `SELECT embedder_id FROM (
+       SELECT embeddings.embedder_id FROM $S.documents JOIN $S.embeddings
+         ON embeddings.document_id = documents.document_id AND embeddings.version = documents.searchable_version
+       WHERE documents.tenant_id = p_tenant AND NOT removed LIMIT 1
+     ) AS sample WHERE embedder_id <> p_embedder`,
+  ),
+];
+
+/** The table of one embedder, `$R` its number and `$D` its dimensions, and what reads and writes it. */
+export const vectorTable = `
+  CREATE TABLE $S.vectors_$R (
+    document_id text COLLATE "C" NOT NULL,
+    version int NOT NULL,
+    ordinal int NOT NULL,
+    tenant_id text COLLATE "C" NOT NULL,
+    vector $X.vector($D) NOT NULL,
+    PRIMARY KEY (document_id, version, ordinal)
+  );
+  CREATE INDEX ON $S.vectors_$R (tenant_id);
+  ALTER TABLE $S.vectors_$R ENABLE ROW LEVEL SECURITY;
+  ALTER TABLE $S.vectors_$R FORCE ROW LEVEL SECURITY;
+  CREATE POLICY tenant ON $S.vectors_$R USING (tenant_id = (SELECT current_setting('sluice.tenant', true))
+    OR (SELECT current_setting('sluice.tenant', true)) = '*');
+`;
+
+/** More vectors than this in one tenant, and the graph is asked before every vector is read. */
+export const EXACT_UP_TO = 10_000;
+
+const FOUND = `
+  SELECT v.document_id::text, v.version, v.ordinal, (1 - v.distance)::float8 FROM (%s) AS v
+  JOIN $S.documents AS d ON d.document_id = v.document_id AND d.searchable_version = v.version AND NOT d.removed
+  WHERE d.tenant_id = p_tenant AND (p_collection IS NULL OR d.collection = p_collection)
+    AND (p_filter IS NULL OR $S.matches_filter(d.metadata, p_filter))
+  ORDER BY v.distance, v.document_id, v.ordinal LIMIT p_limit`;
+
+const found = (source: string): string => FOUND.replace("%s", source);
+
+/**
+ * The graph gives neighbours among which some are not visible, so it is asked for somewhat more than is wanted; where
+ * that leaves too few, every vector of the tenant is compared.
+ */
+export function vectorFunctions(graph: boolean): string[] {
+  const distance = "vector OPERATOR($X.<=>) p_vector::$X.vector";
+  const all = `SELECT *, (${distance}) + 0 AS distance FROM $S.vectors_$R WHERE tenant_id = p_tenant`;
+  const near = `SELECT *, ${distance} AS distance FROM $S.vectors_$R WHERE tenant_id = p_tenant
+    ORDER BY ${distance} LIMIT p_limit * 2 + 32`;
+  const viaGraph = `
+    SELECT count(*) INTO v_count FROM (SELECT FROM $S.vectors_$R WHERE tenant_id = p_tenant LIMIT ${EXACT_UP_TO + 1}) AS few;
+    IF v_count > ${EXACT_UP_TO} AND p_collection IS NULL AND p_filter IS NULL THEN
+      PERFORM set_config('hnsw.ef_search', least(1000, p_limit * 2 + 32)::text, true);
+      PERFORM set_config('hnsw.iterative_scan', 'strict_order', true);
+      RETURN QUERY ${found(near)};
+      GET DIAGNOSTICS v_count = ROW_COUNT;
+      IF v_count = p_limit THEN RETURN; END IF;
+      RETURN QUERY SELECT * FROM $S.nearest_exact_$R(p_tenant, p_collection, p_filter, p_vector, p_limit) AS more
+        OFFSET v_count;
+      RETURN;
+    END IF;`;
+  return [
+    bodyFunction(
+      "stage_vectors_$R",
+      "p_tenant text, p_chunks json, p_vectors text[]",
+      "void",
+      "",
+      `INSERT INTO $S.vectors_$R (document_id, version, ordinal, tenant_id, vector)
+      SELECT value ->> 'document_id', (value ->> 'version')::int, (value ->> 'ordinal')::int, p_tenant,
+        p_vectors[at]::$X.vector
+      FROM json_array_elements(p_chunks) WITH ORDINALITY AS c (value, at) WHERE p_vectors[at] IS NOT NULL
+      ON CONFLICT (document_id, version, ordinal) DO UPDATE SET vector = excluded.vector;
+      DELETE FROM $S.vectors_$R USING json_array_elements(p_chunks) WITH ORDINALITY AS c (value, at)
+      WHERE p_vectors[at] IS NULL AND document_id = value ->> 'document_id'
+        AND version = (value ->> 'version')::int AND ordinal = (value ->> 'ordinal')::int;`,
+    ),
+    queryFunction(
+      "nearest_exact_$R",
+      "p_tenant text, p_collection text, p_filter jsonb, p_vector text, p_limit int",
+      "TABLE (document_id text, version int, ordinal int, score float8)",
+      "tenant",
+      found(all),
+    ),
+    bodyFunction(
+      "nearest_$R",
+      "p_tenant text, p_collection text, p_filter jsonb, p_vector text, p_limit int",
+      "TABLE (document_id text, version int, ordinal int, score float8)",
+      "v_count int;",
+      `PERFORM set_config('sluice.tenant', p_tenant, true);
+      ${graph ? viaGraph : ""}
+      RETURN QUERY SELECT * FROM $S.nearest_exact_$R(p_tenant, p_collection, p_filter, p_vector, p_limit);`,
+    ),
+  ];
+}

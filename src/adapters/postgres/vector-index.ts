@@ -1,0 +1,93 @@
+/** VectorIndex on pgvector and tsvector, in the same database as everything else. */
+import { SluiceError } from "../../errors.ts";
+import { chunkId } from "../../ids.ts";
+import type { IndexEntry, IndexHit, IndexScope, VectorIndex } from "../../ports/vector-index.ts";
+import type { Connection } from "./connection.ts";
+import { toJson } from "./values.ts";
+import { toTsquery, toTsvector } from "./words.ts";
+
+interface Found {
+  document_id: string;
+  version: number;
+  ordinal: number;
+  score: number;
+}
+
+/** @param embedder_row number of this embedder's vector table; undefined where vectors are kept elsewhere */
+export function createPostgresIndex(
+  { read, write }: Connection,
+  embedder_id: string,
+  embedder_row: number | undefined,
+): VectorIndex {
+  const filterOf = (scope: IndexScope) => (scope.filter === undefined ? null : toJson(scope.filter));
+
+  async function refuseOthers(tenant_id: string): Promise<void> {
+    const [other] = await read<{ embedder_id: string }>(
+      "SELECT * FROM $S.other_embedder_1($1, $2) AS embedder_id",
+      [tenant_id, embedder_id],
+    );
+    if (!other) return;
+    throw new SluiceError(
+      "embedder_mismatch",
+      `The index was made with the embedder ${other.embedder_id}, but ${embedder_id} is configured.`,
+    );
+  }
+
+  return {
+    embedder_id,
+
+    async stage(entries, lease) {
+      for (const [tenant_id, own] of Map.groupBy(entries, (entry) => entry.tenant_id)) {
+        await write("SELECT $S.stage_1($1, $2, $3, $4, $5, $6)", [
+          tenant_id,
+          lease ? toJson({ job_id: lease.job_id, lease_token: lease.lease_token }) : null,
+          toJson(own.map(({ chunk }) => chunk)),
+          own.map(({ chunk }) => toTsvector(tenant_id, chunk.text, chunk.heading_path.join(" "))),
+          embedder_row === undefined ? null : own.map(toVectorText),
+          embedder_id,
+        ]);
+      }
+    },
+    async remove(tenant_id, document_id, version) {
+      await write("SELECT $S.remove_entries_1($1, $2, $3)", [tenant_id, document_id, version]);
+    },
+    async nearest(scope, vector, limit) {
+      if (!vector.some((value) => value !== 0)) return [];
+      if (embedder_row === undefined) throw new Error("this index keeps words only");
+      const rows = await read<Found>(`SELECT * FROM $S.nearest_${embedder_row}($1, $2, $3, $4, $5)`, [
+        scope.tenant_id,
+        scope.collection,
+        filterOf(scope),
+        `[${vector.join(",")}]`,
+        limit,
+      ]);
+      // None may mean that everything there was embedded by another embedder: then say so.
+      if (rows.length === 0) await refuseOthers(scope.tenant_id);
+      return rows.map(toHit);
+    },
+    async matching(scope, words, limit) {
+      const query = toTsquery(scope.tenant_id, words);
+      if (!query) return [];
+      const rows = await read<Found>("SELECT * FROM $S.matching_1($1, $2, $3, $4, $5, $6)", [
+        scope.tenant_id,
+        scope.collection,
+        filterOf(scope),
+        query.match,
+        query.rank,
+        limit,
+      ]);
+      return rows.map(toHit);
+    },
+    // The connections belong to the storage, which closes them.
+    close: async () => {},
+  };
+}
+
+/** Text with nothing to embed has no direction, and so no place among neighbours. */
+function toVectorText({ vector }: IndexEntry): string | null {
+  return vector.some((value) => value !== 0) ? `[${vector.join(",")}]` : null;
+}
+
+function toHit({ document_id, version, ordinal, score }: Found): IndexHit {
+  return { chunk_id: chunkId(document_id, version, ordinal), document_id, version, score };
+}
