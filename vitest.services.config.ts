@@ -1,0 +1,11 @@
+import { defineConfig } from "vitest/config";
+
+/** What needs a service that is no npm package: PostgreSQL (Debian), Kafka (Maven Central). Each test starts its own. */
+export default defineConfig({
+  test: {
+    include: ["test/**/*.services.test.ts"],
+    testTimeout: 120_000,
+    hookTimeout: 300_000,
+    maxWorkers: 1,
+  },
+});
