@@ -10,6 +10,8 @@ export const jobStateSchema = z.enum(jobStates);
 /** Job types that Sluice itself runs. The queue takes any string. */
 export const INGEST_DOCUMENT = "ingest_document";
 export const DELETE_DOCUMENT = "delete_document";
+/** Removes what an index outside the database still has of versions that nobody can find any more. */
+export const REMOVE_ENTRIES = "remove_entries";
 
 export const jobSchema = z.object({
   job_id: z.string(),

@@ -1,9 +1,11 @@
-/** Erases a deleted document: its blobs first, then its rows, so that dying in between loses no key. */
+/** What is removed after the fact: deleted documents, and index entries of versions that were replaced. */
 import type { ClaimedJob } from "../job.ts";
 import type { BlobStore } from "../ports/blob-store.ts";
 import type { DocumentStore } from "../ports/document-store.ts";
+import type { JobQueue } from "../ports/job-queue.ts";
 import type { VectorIndex } from "../ports/vector-index.ts";
 
+/** Erases a deleted document: its blobs first, then its rows, so that dying in between loses no key. */
 export async function erase(
   { documents, blobs, index }: { documents: DocumentStore; blobs: BlobStore; index: VectorIndex },
   claimed: ClaimedJob,
@@ -22,4 +24,18 @@ export async function erase(
   await documents.commit([
     { tenant_id, lease: claimed, erase_document: document_id, settle: { state: "succeeded" } },
   ]);
+}
+
+/**
+ * After publishing into an index that doesn't share the transaction: removes what it has of the versions replaced. What
+ * a worker that lost its lease stages after this stays, invisible, until the document is erased.
+ */
+export async function removeEntries(
+  { queue, index }: { queue: JobQueue; index: VectorIndex },
+  claimed: ClaimedJob,
+): Promise<void> {
+  const { tenant_id, payload } = claimed.job;
+  const { document_id, versions } = payload as { document_id: string; versions: number[] };
+  for (const version of versions) await index.remove(tenant_id, document_id, version);
+  await queue.complete(claimed);
 }

@@ -3,7 +3,7 @@
  * is stored is not run again (G4); the last transaction publishes everything at once (G13).
  */
 import { isTerminal } from "../document.ts";
-import type { ClaimedJob } from "../job.ts";
+import { type ClaimedJob, type NewJob, REMOVE_ENTRIES } from "../job.ts";
 import type { JobQueue } from "../ports/job-queue.ts";
 import { createJournal } from "./journal.ts";
 import type { Stage, StageContext, StageTools } from "./stage.ts";
@@ -31,7 +31,7 @@ export async function ingest(
   worker_id: string,
   signal: AbortSignal,
 ): Promise<void> {
-  const { system, documents, queue, blobs } = dependencies;
+  const { system, documents, queue, blobs, index } = dependencies;
   const { job } = claimed;
   const { tenant_id, job_id } = job;
   const { document_id, version } = job.payload as { document_id: string; version: number };
@@ -97,6 +97,16 @@ export async function ingest(
     signal.throwIfAborted();
     const { chunks_created } = output as Chunked;
     const older = versions.map((entry) => entry.version).filter((number) => number < version);
+    // Those before them were removed when the searchable one was published.
+    const replaced = older.filter((number) => number >= (current.searchable_version ?? 0));
+    const removal = (removed: number[]): NewJob => ({
+      job_id: system.newId("job"),
+      tenant_id,
+      job_type: REMOVE_ENTRIES,
+      payload: { document_id, versions: removed },
+      correlation_id: job.correlation_id,
+      max_attempts: job.max_attempts,
+    });
     const unused = await blobsOf(dependencies, tenant_id, document_id, older);
     await journal.record(
       [
@@ -111,7 +121,11 @@ export async function ingest(
           },
         },
       ],
-      { settle: { state: "succeeded" }, discard: { document_id, versions: older } },
+      {
+        settle: { state: "succeeded" },
+        discard: { document_id, versions: older },
+        enqueue: index.separate && replaced.length > 0 ? [removal(replaced)] : [],
+      },
     );
     // After the commit nobody names them. Dying here leaves them to the sweeper.
     await Promise.all(unused.map((key) => blobs.delete(key)));

@@ -160,9 +160,12 @@ export interface DocumentStore {
   locateChunks(tenant_id: string, chunk_ids: string[]): Promise<LocatedChunk[]>;
   findAnswer(tenant_id: string, key: string): Promise<IdempotentAnswer | undefined>;
 
-  /** Ascending by sequence. MUST return every committed event that fits the query and the limit. */
+  /**
+   * Ascending by sequence. MUST return every committed event that fits the query and the limit, but MAY leave out
+   * those that follow one still being written: whoever goes on from the last that it got misses none.
+   */
   readEvents(query: EventQuery): Promise<SluiceEvent[]>;
-  /** Sequence of the newest event; 0 when there is none. */
+  /** Sequence of the newest event that `readEvents` gives; 0 when there is none. */
   lastSequence(): Promise<number>;
   /**
    * Calls `listener` after events were committed, by this process or another.

@@ -95,7 +95,10 @@ export interface JobQueue {
   stats(): Promise<QueueStats>;
   /** How many jobs wait to be claimed, delayed ones included: of this tenant, and of all. */
   depth(tenant_id: string): Promise<{ tenant: number; total: number }>;
-  /** Unix milliseconds at which the next delayed job becomes ready; null when none is delayed. */
+  /**
+   * Unix milliseconds at which to claim again when nobody says so before: when the next delayed job becomes ready, or
+   * now where `claim` itself waits for jobs. Null when none is delayed.
+   */
   nextReadyAt(): Promise<number | null>;
   workers(): Promise<WorkerInfo[]>;
   /** Forgets a worker that ended. */

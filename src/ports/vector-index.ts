@@ -33,7 +33,7 @@ export interface VectorIndex {
   readonly embedder_id: string;
   /**
    * True where the index shares no transactions with the document store: entries of versions that the store dropped
-   * stay, invisible, until `remove` is called for them. Default false.
+   * stay, invisible, until `remove` is called for them, which a job does after a newer one was published. Default false.
    */
   readonly separate?: boolean;
   /**

@@ -6,8 +6,8 @@
  * whatever it still tries to write is refused by the store.
  */
 import { SluiceError } from "../errors.ts";
-import { type ClaimedJob, DELETE_DOCUMENT, INGEST_DOCUMENT } from "../job.ts";
-import { erase } from "../pipeline/erase.ts";
+import { type ClaimedJob, DELETE_DOCUMENT, INGEST_DOCUMENT, REMOVE_ENTRIES } from "../job.ts";
+import { erase, removeEntries } from "../pipeline/erase.ts";
 import { type FailureDependencies, settleFailure, workerLost } from "../pipeline/failure.ts";
 import { type IngestDependencies, ingest } from "../pipeline/ingest.ts";
 import { ConflictError } from "../ports/document-store.ts";
@@ -58,10 +58,13 @@ const handedBack = new SluiceError(
 export function createWorker(dependencies: WorkerDependencies, options: WorkerOptions): Worker {
   const { queue, system, log } = dependencies;
   const { worker_id, concurrency, lease_ms, max_running_per_tenant } = options;
-  const limits = max_running_per_tenant === undefined ? {} : { max_running_per_tenant };
   /** By lease token: a job taken away may come back while its earlier run is still unwinding. */
   const running = new Map<string, Running>();
   const stopping = new AbortController();
+  const claiming = {
+    signal: stopping.signal,
+    ...(max_running_per_tenant === undefined ? {} : { max_running_per_tenant }),
+  };
   const stopped = new AbortController();
   let unwatch: (() => void) | undefined;
   let alarm = new AbortController();
@@ -91,7 +94,7 @@ export function createWorker(dependencies: WorkerDependencies, options: WorkerOp
 
   const fill = coalesced("claiming jobs", async () => {
     while (!stopping.signal.aborted && running.size < concurrency) {
-      const claimed = await queue.claim(worker_id, concurrency - running.size, lease_ms, limits);
+      const claimed = await queue.claim(worker_id, concurrency - running.size, lease_ms, claiming);
       for (const each of claimed) begin(each);
       if (claimed.length === 0) break;
     }
@@ -153,11 +156,22 @@ export function createWorker(dependencies: WorkerDependencies, options: WorkerOp
     // The queue gave it out anew, so whatever run of it is still here has lost its lease.
     stopLost(held(), [claimed.job_id]);
     const controller = new AbortController();
-    const ended = run(claimed, controller.signal).finally(() => {
-      running.delete(claimed.lease_token);
-      void fill();
-    });
+    const ended = run(claimed, controller.signal)
+      .then(() => release(claimed))
+      .finally(() => {
+        running.delete(claimed.lease_token);
+        void fill();
+      });
     running.set(claimed.lease_token, { claimed, controller, ended });
+  }
+
+  async function release(claimed: ClaimedJob): Promise<void> {
+    try {
+      await queue.release?.(claimed);
+    } catch (error) {
+      // Then the message comes again, and finds its job settled.
+      log.warn({ err: error, job_id: claimed.job_id }, "the job's message was not let go of");
+    }
   }
 
   async function run(claimed: ClaimedJob, signal: AbortSignal): Promise<void> {
@@ -200,6 +214,8 @@ export function createWorker(dependencies: WorkerDependencies, options: WorkerOp
         return ingest(dependencies, claimed, worker_id, signal);
       case DELETE_DOCUMENT:
         return erase(dependencies, claimed);
+      case REMOVE_ENTRIES:
+        return removeEntries(dependencies, claimed);
       default:
         throw new SluiceError("internal", `No worker knows jobs of type ${claimed.job.job_type}.`, {
           retryable: false,

@@ -165,6 +165,47 @@ describe("the relay", () => {
     expect(down.events).toEqual([]);
   });
 
+  test("of two over one log, one publishes at a time, and the other goes on where it ended", async () => {
+    const rig = await openRig();
+    const other = await rig.connect();
+    const { publisher, events, has } = createPublisher();
+    const relays = [startRelay(rig, publisher), startRelay(rig, publisher, { documents: other.documents })];
+    await uploads(rig, 0, 10);
+    await has(10);
+    await rig.until(async () => (await rig.documents.getCursor("publisher:broker")) === 10);
+    for (const [place, each] of relays.entries()) {
+      await each.stop();
+      if (place === 1) break;
+      await uploads(rig, 10, 20);
+      await has(20);
+    }
+    expect(events).toEqual(await allOf(rig));
+  });
+
+  test("waits for the lead of one that died, and takes it when it lapses", async () => {
+    const rig = await openRig({ storage: "memory" });
+    const cursor = "publisher:broker";
+    expect(await rig.documents.lead(cursor, "the dead one", 60_000)).toBe(true);
+    let refused = 0;
+    const documents: DocumentStore = {
+      ...rig.documents,
+      async lead(task, holder, ms) {
+        const has = await rig.documents.lead(task, holder, ms);
+        // Lapsed: what the clock would do in a minute.
+        if (!has && ms > 0 && ++refused === 3) await rig.documents.lead(cursor, "the dead one", 0);
+        return has;
+      },
+    };
+    await uploads(rig, 0, 5);
+    const { publisher, events, has } = createPublisher();
+    const running = startRelay(rig, publisher, { documents });
+    await has(5);
+    await running.stop();
+    expect(refused).toBe(3);
+    expect(events).toEqual(await allOf(rig));
+    expect(await rig.documents.lead(cursor, "somebody else", 1)).toBe(true);
+  });
+
   test("a read of the log that fails once is made up for, without news", async () => {
     const rig = await openRig({ storage: "memory" });
     let fails = false;

@@ -1,11 +1,12 @@
 import { expect, test } from "vitest";
 import { SluiceError } from "../../src/errors.ts";
+import type { VectorIndex } from "../../src/ports/vector-index.ts";
 import { sweepBlobs } from "../../src/worker/sweep.ts";
 import { createClock } from "../support/clock.ts";
 import { effective, mortal } from "../support/deaths.ts";
 import { holdAt, type Place, places } from "../support/hold.ts";
 import { createLife } from "../support/life.ts";
-import { openRig, PATIENCE_MS, paragraphs, type Rig, tenant_id } from "../support/rig.ts";
+import { gate, openRig, PATIENCE_MS, paragraphs, type Rig, tenant_id } from "../support/rig.ts";
 
 const nothing = {
   documents: 0,
@@ -151,4 +152,38 @@ test("bytes that another document shares by content are that document's own, and
   for await (const part of await rig.blobs.get(version!.blob_key)) parts.push(part as Buffer);
   expect(Buffer.concat(parts).toString()).toBe(text);
   expect(await rig.found("quartz")).toHaveLength(4);
+});
+
+test("an index outside the database is rid of a version by a job, after the newer one was published", async () => {
+  const rig = await openRig({ storage: "memory" });
+  const removed: number[] = [];
+  const both = gate();
+  let fails = 1;
+  const index: VectorIndex = {
+    ...rig.index,
+    separate: true,
+    async remove(tenant, document, version) {
+      if (fails-- > 0) throw new SluiceError("storage_unavailable", "the index is away");
+      removed.push(version);
+      await rig.index.remove(tenant, document, version);
+      if (removed.length === 2) both.open();
+    },
+  };
+  const worker = rig.worker({ index });
+  await worker.start();
+  const { document_id } = await rig.upload(paragraphs(4));
+  await rig.settled(document_id);
+  expect(await rig.queue.list({ state: "succeeded", limit: 10 })).toHaveLength(1);
+  for (const version of [2, 3]) {
+    await rig.upload(paragraphs(4 + version), { document_id });
+    await rig.until(async () => (await rig.get(document_id)).searchable_version === version);
+  }
+  await both.opened;
+  await worker.stop(PATIENCE_MS);
+  expect(removed.sort()).toEqual([1, 2]);
+  const jobs = await rig.queue.list({ tenant_id, limit: 10 });
+  expect(jobs.map(({ job_type, state }) => `${job_type} ${state}`).sort()).toEqual([
+    ...Array(3).fill("ingest_document succeeded"),
+    ...Array(2).fill("remove_entries succeeded"),
+  ]);
 });
