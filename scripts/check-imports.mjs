@@ -17,7 +17,8 @@ const allowed = {
   intake: ["core", "ports", "progress"],
   maintenance: ["core", "ports", "intake"],
   adapters: ["core", "ports"],
-  config: ["core"],
+  settings: [],
+  config: ["core", "settings"],
   compose: [
     "core",
     "ports",

@@ -7,6 +7,7 @@ import { z } from "zod";
 import { describeSettings } from "../src/config.ts";
 import { errorTable } from "../src/errors.ts";
 import { eventDataSchemas, eventTypes } from "../src/events.ts";
+import { profileSettings } from "../src/settings.ts";
 
 const made = "<!-- Made by `npm run docs` from the code. Edit the code. -->\n";
 const cell = (text: string) => text.replaceAll("|", "\\|").replaceAll("\n", " ");
@@ -71,19 +72,28 @@ ${sections.join("\n\n")}
 }
 
 function configuration(): string {
-  const rows = describeSettings().map(
-    ({ key, description, default: value }) =>
-      `| \`${key}\` | ${key === "SLUICE_WORKERS" ? "from the cores" : value === "" ? "" : `\`${value}\``} | ${cell(description)} |`,
-  );
+  const settings = describeSettings();
+  const sections = [...new Set(settings.map(({ group }) => group))].map((group) => {
+    const rows = settings
+      .filter((setting) => setting.group === group)
+      .map(
+        ({ key, description, default: value }) =>
+          `| \`${key}\` | ${key === "SLUICE_WORKERS" ? "from the cores" : value === "" ? "" : `\`${value}\``} | ${cell(description)} |`,
+      );
+    return `## ${group}\n\n| key | default | meaning |\n|---|---|---|\n${rows.join("\n")}`;
+  });
+  const cloud = Object.entries(profileSettings.cloud).map(([key, value]) => `\`${key}=${value}\``);
   return `# Configuration
 
 ${made}
-By environment variables. A wrong value stops the start with the key's name; \`sluice doctor\` checks what a right one
-leads to.
+By environment variables, or by a file of them that \`SLUICE_CONFIG\` names (\`KEY=value\` lines; what the environment
+has goes before it). A wrong value stops the start with the key's name; \`sluice doctor\` checks what a right one leads
+to.
 
-| key | default | meaning |
-|---|---|---|
-${rows.join("\n")}
+\`SLUICE_PROFILE=cloud\` stands for ${cloud.join(", ")}; each can be given otherwise. \`.env.example\` has the whole
+cloud profile to fill in.
+
+${sections.join("\n\n")}
 `;
 }
 

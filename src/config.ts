@@ -2,87 +2,18 @@
  * Configuration: the only reader of process.env. Every key has a default that works on a laptop; a wrong value stops
  * the start with the key's name and what it should be.
  */
-import { availableParallelism } from "node:os";
+import { readFileSync } from "node:fs";
 import { resolve } from "node:path";
-import { z } from "zod";
-
-const integer = (low: number, high: number) => z.coerce.number().int().min(low).max(high);
-
-const settings = {
-  SLUICE_HOST: z.string().min(1).default("127.0.0.1").describe("address that the API listens on"),
-  SLUICE_PORT: integer(0, 65_535).default(7300).describe("port of the API; 0 takes a free one"),
-  SLUICE_DATA_DIR: z.string().min(1).default("./data").describe("folder of the database and the files"),
-  SLUICE_WORKERS: integer(0, 256)
-    .default(() => Math.max(2, Math.min(8, availableParallelism() - 1)))
-    .describe("worker processes; default: one less than the cores, at least 2, at most 8"),
-  SLUICE_WORKER_CONCURRENCY: integer(1, 64).default(2).describe("jobs that one worker runs at a time"),
-  SLUICE_MAX_UPLOAD_BYTES: integer(1, Number.MAX_SAFE_INTEGER)
-    .default(512 * 1024 * 1024)
-    .describe("largest file accepted, in bytes"),
-  SLUICE_MAX_CONCURRENT_UPLOADS: integer(1, 100_000)
-    .default(128)
-    .describe("uploads received at a time; more are refused with 503"),
-  SLUICE_MAX_QUEUED: integer(1, Number.MAX_SAFE_INTEGER)
-    .default(1_000_000)
-    .describe("documents that may wait for a worker; then uploads are refused with 503"),
-  SLUICE_MAX_QUEUED_PER_TENANT: integer(1, Number.MAX_SAFE_INTEGER)
-    .default(200_000)
-    .describe("the same for one tenant, refused with 429"),
-  SLUICE_MAX_RUNNING_PER_TENANT: integer(0, 100_000)
-    .default(0)
-    .describe("jobs of one tenant that run at a time, over all workers; 0: as many as there is room for"),
-  SLUICE_MIN_FREE_BYTES: integer(0, Number.MAX_SAFE_INTEGER)
-    .default(256 * 1024 * 1024)
-    .describe("disk space that must stay free; with less, uploads are refused with 503"),
-  SLUICE_MAX_ATTEMPTS: integer(1, 100).default(5).describe("runs of a job before it is a dead letter"),
-  SLUICE_RETRY_BASE_MS: integer(1, 3_600_000).default(1_000).describe("ceiling of the first retry's delay"),
-  SLUICE_RETRY_CAP_MS: integer(1, 86_400_000).default(600_000).describe("ceiling of any retry's delay"),
-  SLUICE_LEASE_SECONDS: integer(2, 3_600)
-    .default(30)
-    .describe("how long a job stays with a worker that says nothing; renewed at a third of it"),
-  SLUICE_SHUTDOWN_SECONDS: integer(0, 600).default(10).describe("how long a stop waits for running jobs"),
-  SLUICE_CHUNK_TOKENS: integer(16, 8_192).default(256).describe("most tokens in a chunk"),
-  SLUICE_CHUNK_OVERLAP_TOKENS: integer(0, 1_024)
-    .default(32)
-    .describe("tokens that a chunk repeats from the one before"),
-  SLUICE_EXTRACT_TIMEOUT_SECONDS: integer(1, 86_400)
-    .default(300)
-    .describe("longest time to read one document"),
-  SLUICE_EXTRACT_MEMORY_MB: integer(64, 65_536)
-    .default(512)
-    .describe("heap of the process that reads documents"),
-  SLUICE_EMBEDDER: z
-    .enum(["hashing", "openai"])
-    .default("hashing")
-    .describe("which embedder makes the vectors"),
-  SLUICE_EMBEDDER_URL: z
-    .url()
-    .default("https://api.openai.com/v1")
-    .describe("base URL of an OpenAI-compatible service (OpenAI, Ollama, vLLM, TEI)"),
-  SLUICE_EMBEDDER_MODEL: z
-    .string()
-    .min(1)
-    .default("text-embedding-3-small")
-    .describe("model of that service"),
-  SLUICE_EMBEDDER_DIMENSIONS: integer(8, 8_192).default(1_536).describe("length of that model's vectors"),
-  SLUICE_EMBEDDER_REQUEST_DIMENSIONS: z
-    .stringbool()
-    .default(false)
-    .describe("ask the service for vectors of that length; only for models that can shorten theirs"),
-  SLUICE_EMBEDDER_API_KEY: z.string().min(1).optional().describe("key of that service"),
-  SLUICE_EMBEDDER_BATCH: integer(1, 2_048).default(64).describe("texts sent in one request"),
-  SLUICE_EMBEDDER_TIMEOUT_SECONDS: integer(1, 600).default(30).describe("longest wait for one answer"),
-  SLUICE_EMBEDDER_QUERY_PREFIX: z.string().default("").describe("put before every query"),
-  SLUICE_EMBEDDER_PASSAGE_PREFIX: z.string().default("").describe("put before every chunk"),
-  SLUICE_LOG_LEVEL: z
-    .enum(["trace", "debug", "info", "warn", "error", "fatal", "silent"])
-    .default("info")
-    .describe("least serious log line written"),
-  SLUICE_URL: z.url().optional().describe("server that the CLI talks to; default from SLUICE_HOST and _PORT"),
-  SLUICE_API_KEY: z.string().min(1).optional().describe("key that the CLI sends"),
-} as const;
-
-const environmentSchema = z.object(settings);
+import { parseEnv } from "node:util";
+import {
+  isSecret,
+  profileSettings,
+  profiles,
+  type Settings,
+  settingGroups,
+  settings,
+  settingsSchema,
+} from "./settings.ts";
 
 export interface Config {
   host: string;
@@ -120,10 +51,62 @@ export interface Config {
         query_prefix: string;
         passage_prefix: string;
       };
+  storage: { kind: "sqlite" } | { kind: "postgres"; url: string; schema: string; pool_size: number };
+  blobs:
+    | { kind: "folder" }
+    | {
+        kind: "s3";
+        bucket: string;
+        prefix: string;
+        region: string;
+        endpoint: string | undefined;
+        force_path_style: boolean;
+        sse: "AES256" | "aws:kms" | undefined;
+        kms_key_id: string | undefined;
+      };
+  queue:
+    | { kind: "database" }
+    | {
+        kind: "sqs";
+        queue_url: string;
+        dead_letter_queue_url: string | undefined;
+        region: string;
+        endpoint: string | undefined;
+        wait_seconds: number;
+      };
+  index:
+    | { kind: "database" }
+    | { kind: "pinecone"; index_host: string; api_key: string; namespace_prefix: string; timeout_ms: number };
+  publishers: PublisherConfig[];
+  /** Names this installation in CloudEvents. */
+  event_source: string;
   log_level: string;
   /** For the CLI as a client. */
   client: { url: string; api_key: string | undefined };
 }
+
+export type PublisherConfig =
+  | {
+      kind: "kafka";
+      brokers: string[];
+      /** Of all events, but those of a family that has its own. */
+      topic: string;
+      document_topic: string | undefined;
+      ingestion_topic: string | undefined;
+      mode: "binary" | "structured";
+      compression: "none" | "gzip" | "snappy" | "lz4" | "zstd";
+      client_id: string;
+      tls: boolean;
+      sasl:
+        | {
+            mechanism: "plain" | "scram-sha-256" | "scram-sha-512";
+            username: string;
+            password: string;
+          }
+        | undefined;
+    }
+  | { kind: "sqs"; queue_url: string; region: string; endpoint: string | undefined }
+  | { kind: "sns"; topic_arn: string; region: string; endpoint: string | undefined };
 
 /** A configuration that can't be used: one line for each wrong key. */
 export class ConfigError extends Error {
@@ -140,10 +123,20 @@ export class ConfigError extends Error {
  * @throws ConfigError naming every wrong key
  */
 export function loadConfig(overrides: Record<string, string | undefined> = {}): Config {
-  return parseConfig({ ...process.env, ...overrides });
+  const given = { ...process.env, ...overrides };
+  return parseConfig({ ...fileSettings(given.SLUICE_CONFIG), ...given });
 }
 
-/** The same from given variables, the process's own left aside. */
+function fileSettings(path: string | undefined): Record<string, string | undefined> {
+  if (!path) return {};
+  try {
+    return parseEnv(readFileSync(path, "utf8")) as Record<string, string>;
+  } catch (error) {
+    throw new ConfigError([`SLUICE_CONFIG: ${path} can't be read: ${(error as Error).message}`]);
+  }
+}
+
+/** The same from given variables, the process's own and the file left aside. */
 export function parseConfig(variables: Record<string, string | undefined>): Config {
   const given: Record<string, string> = {};
   const problems: string[] = [];
@@ -152,20 +145,58 @@ export function parseConfig(variables: Record<string, string | undefined>): Conf
     if (!(key in settings)) problems.push(`${key} is not a setting of Sluice`);
     given[key] = value;
   }
-  const parsed = environmentSchema.safeParse(given);
+  const profile = profiles.find((name) => name === given.SLUICE_PROFILE) ?? "embedded";
+  const parsed = settingsSchema.safeParse({ ...profileSettings[profile], ...given });
   if (!parsed.success) {
     for (const issue of parsed.error.issues) {
       const key = String(issue.path[0]) as keyof typeof settings;
-      const shown = key.endsWith("API_KEY") ? "its value" : JSON.stringify(given[key]);
+      const shown = isSecret(key) ? "its value" : JSON.stringify(given[key]);
       problems.push(`${key} (${settings[key]?.description}): ${shown}: ${issue.message}`);
     }
   }
   if (problems.length > 0 || !parsed.success) throw new ConfigError(problems);
-  const values = parsed.data;
+  const wrong = contradictions(parsed.data);
+  if (wrong.length > 0) throw new ConfigError(wrong);
+  return deepFreeze(toConfig(parsed.data));
+}
+
+/** What is right by itself and wrong together. */
+function contradictions(values: Settings): string[] {
+  const problems: string[] = [];
+  const need = (key: keyof Settings, why: string) => {
+    if (values[key] === undefined) problems.push(`${key} (${settings[key].description}) is missing: ${why}`);
+  };
   if (values.SLUICE_CHUNK_OVERLAP_TOKENS * 2 > values.SLUICE_CHUNK_TOKENS) {
-    throw new ConfigError(["SLUICE_CHUNK_OVERLAP_TOKENS must be at most half of SLUICE_CHUNK_TOKENS"]);
+    problems.push("SLUICE_CHUNK_OVERLAP_TOKENS must be at most half of SLUICE_CHUNK_TOKENS");
   }
-  const config: Config = {
+  if (values.SLUICE_STORAGE === "postgres") need("SLUICE_POSTGRES_URL", "SLUICE_STORAGE is postgres");
+  if (values.SLUICE_BLOBS === "s3") need("SLUICE_S3_BUCKET", "SLUICE_BLOBS is s3");
+  if (values.SLUICE_QUEUE === "sqs") {
+    need("SLUICE_SQS_QUEUE_URL", "SLUICE_QUEUE is sqs");
+    if (values.SLUICE_STORAGE !== "postgres") {
+      problems.push("SLUICE_QUEUE is sqs, which is for several machines: SLUICE_STORAGE must be postgres");
+    }
+  }
+  if (values.SLUICE_INDEX === "pinecone") {
+    need("SLUICE_PINECONE_HOST", "SLUICE_INDEX is pinecone");
+    need("SLUICE_PINECONE_API_KEY", "SLUICE_INDEX is pinecone");
+  }
+  for (const publisher of values.SLUICE_PUBLISHERS) {
+    const why = `SLUICE_PUBLISHERS names ${publisher}`;
+    if (publisher === "kafka") need("SLUICE_KAFKA_BROKERS", why);
+    if (publisher === "sqs") need("SLUICE_SQS_EVENTS_QUEUE_URL", why);
+    if (publisher === "sns") need("SLUICE_SNS_TOPIC_ARN", why);
+  }
+  if (values.SLUICE_KAFKA_SASL_MECHANISM !== undefined) {
+    need("SLUICE_KAFKA_SASL_USERNAME", "SLUICE_KAFKA_SASL_MECHANISM is set");
+    need("SLUICE_KAFKA_SASL_PASSWORD", "SLUICE_KAFKA_SASL_MECHANISM is set");
+  }
+  return problems;
+}
+
+/** Settings that hold together → the shapes that the parts take. */
+function toConfig(values: Settings): Config {
+  return {
     host: values.SLUICE_HOST,
     port: values.SLUICE_PORT,
     data_dir: resolve(values.SLUICE_DATA_DIR),
@@ -188,21 +219,52 @@ export function parseConfig(variables: Record<string, string | undefined>): Conf
       timeout_ms: values.SLUICE_EXTRACT_TIMEOUT_SECONDS * 1_000,
       memory_mb: values.SLUICE_EXTRACT_MEMORY_MB,
     },
-    embedder:
-      values.SLUICE_EMBEDDER === "hashing"
-        ? { kind: "hashing" }
+    embedder: toEmbedder(values),
+    storage:
+      values.SLUICE_STORAGE === "sqlite"
+        ? { kind: "sqlite" }
         : {
-            kind: "openai",
-            url: values.SLUICE_EMBEDDER_URL,
-            model: values.SLUICE_EMBEDDER_MODEL,
-            dimensions: values.SLUICE_EMBEDDER_DIMENSIONS,
-            request_dimensions: values.SLUICE_EMBEDDER_REQUEST_DIMENSIONS,
-            api_key: values.SLUICE_EMBEDDER_API_KEY,
-            batch_size: values.SLUICE_EMBEDDER_BATCH,
-            timeout_ms: values.SLUICE_EMBEDDER_TIMEOUT_SECONDS * 1_000,
-            query_prefix: values.SLUICE_EMBEDDER_QUERY_PREFIX,
-            passage_prefix: values.SLUICE_EMBEDDER_PASSAGE_PREFIX,
+            kind: "postgres",
+            url: given(values.SLUICE_POSTGRES_URL),
+            schema: values.SLUICE_POSTGRES_SCHEMA,
+            pool_size: values.SLUICE_POSTGRES_POOL,
           },
+    blobs:
+      values.SLUICE_BLOBS === "folder"
+        ? { kind: "folder" }
+        : {
+            kind: "s3",
+            bucket: given(values.SLUICE_S3_BUCKET),
+            prefix: values.SLUICE_S3_PREFIX,
+            region: values.SLUICE_AWS_REGION,
+            endpoint: values.SLUICE_S3_ENDPOINT,
+            force_path_style: values.SLUICE_S3_PATH_STYLE,
+            sse: values.SLUICE_S3_SSE,
+            kms_key_id: values.SLUICE_S3_KMS_KEY_ID,
+          },
+    queue:
+      values.SLUICE_QUEUE === "database"
+        ? { kind: "database" }
+        : {
+            kind: "sqs",
+            queue_url: given(values.SLUICE_SQS_QUEUE_URL),
+            dead_letter_queue_url: values.SLUICE_SQS_DEAD_LETTER_QUEUE_URL,
+            region: values.SLUICE_AWS_REGION,
+            endpoint: values.SLUICE_SQS_ENDPOINT,
+            wait_seconds: values.SLUICE_SQS_WAIT_SECONDS,
+          },
+    index:
+      values.SLUICE_INDEX === "database"
+        ? { kind: "database" }
+        : {
+            kind: "pinecone",
+            index_host: given(values.SLUICE_PINECONE_HOST),
+            api_key: given(values.SLUICE_PINECONE_API_KEY),
+            namespace_prefix: values.SLUICE_PINECONE_NAMESPACE_PREFIX,
+            timeout_ms: values.SLUICE_PINECONE_TIMEOUT_SECONDS * 1_000,
+          },
+    publishers: values.SLUICE_PUBLISHERS.map((kind) => toPublisher(kind, values)),
+    event_source: values.SLUICE_EVENT_SOURCE,
     log_level: values.SLUICE_LOG_LEVEL,
     client: {
       url: (values.SLUICE_URL ?? `http://${urlHost(values.SLUICE_HOST)}:${values.SLUICE_PORT}`).replace(
@@ -212,17 +274,75 @@ export function parseConfig(variables: Record<string, string | undefined>): Conf
       api_key: values.SLUICE_API_KEY,
     },
   };
-  return deepFreeze(config);
+}
+
+/** What `contradictions` has seen to be there. */
+function given(value: string | undefined): string {
+  return value as string;
+}
+
+function toEmbedder(values: Settings): Config["embedder"] {
+  if (values.SLUICE_EMBEDDER === "hashing") return { kind: "hashing" };
+  return {
+    kind: "openai",
+    url: values.SLUICE_EMBEDDER_URL,
+    model: values.SLUICE_EMBEDDER_MODEL,
+    dimensions: values.SLUICE_EMBEDDER_DIMENSIONS,
+    request_dimensions: values.SLUICE_EMBEDDER_REQUEST_DIMENSIONS,
+    api_key: values.SLUICE_EMBEDDER_API_KEY,
+    batch_size: values.SLUICE_EMBEDDER_BATCH,
+    timeout_ms: values.SLUICE_EMBEDDER_TIMEOUT_SECONDS * 1_000,
+    query_prefix: values.SLUICE_EMBEDDER_QUERY_PREFIX,
+    passage_prefix: values.SLUICE_EMBEDDER_PASSAGE_PREFIX,
+  };
+}
+
+function toPublisher(kind: PublisherConfig["kind"], values: Settings): PublisherConfig {
+  const region = values.SLUICE_AWS_REGION;
+  switch (kind) {
+    case "sqs": {
+      const queue_url = given(values.SLUICE_SQS_EVENTS_QUEUE_URL);
+      return { kind, queue_url, region, endpoint: values.SLUICE_SQS_ENDPOINT };
+    }
+    case "sns": {
+      const topic_arn = given(values.SLUICE_SNS_TOPIC_ARN);
+      return { kind, topic_arn, region, endpoint: values.SLUICE_SNS_ENDPOINT };
+    }
+    case "kafka": {
+      const mechanism = values.SLUICE_KAFKA_SASL_MECHANISM;
+      return {
+        kind,
+        brokers: given(values.SLUICE_KAFKA_BROKERS)
+          .split(",")
+          .map((broker) => broker.trim()),
+        topic: values.SLUICE_KAFKA_TOPIC,
+        document_topic: values.SLUICE_KAFKA_DOCUMENT_TOPIC,
+        ingestion_topic: values.SLUICE_KAFKA_INGESTION_TOPIC,
+        mode: values.SLUICE_KAFKA_MODE,
+        compression: values.SLUICE_KAFKA_COMPRESSION,
+        client_id: values.SLUICE_KAFKA_CLIENT_ID,
+        tls: values.SLUICE_KAFKA_TLS,
+        sasl: mechanism && {
+          mechanism,
+          username: given(values.SLUICE_KAFKA_SASL_USERNAME),
+          password: given(values.SLUICE_KAFKA_SASL_PASSWORD),
+        },
+      };
+    }
+  }
 }
 
 /** Every setting with its meaning and default, for `doctor` and the docs. */
-export function describeSettings(): { key: string; description: string; default: string }[] {
-  const defaults = environmentSchema.parse({}) as Record<string, unknown>;
-  return Object.entries(settings).map(([key, schema]) => ({
-    key,
-    description: schema.description ?? "",
-    default: String(defaults[key] ?? ""),
-  }));
+export function describeSettings(): { key: string; group: string; description: string; default: string }[] {
+  const defaults = settingsSchema.parse({}) as Record<string, unknown>;
+  return Object.entries(settingGroups).flatMap(([group, members]) =>
+    Object.entries(members).map(([key, schema]) => ({
+      key,
+      group,
+      description: schema.description ?? "",
+      default: String(defaults[key] ?? ""),
+    })),
+  );
 }
 
 /** Whether only this machine can reach an address. */

@@ -1,4 +1,6 @@
-import { resolve } from "node:path";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join, resolve } from "node:path";
 import { describe, expect, test } from "vitest";
 import { ConfigError, describeSettings, isLoopback, loadConfig, parseConfig } from "../src/config.ts";
 
@@ -15,6 +17,27 @@ const wrong: Record<string, string | null> = {
   SLUICE_EMBEDDER_QUERY_PREFIX: null,
   SLUICE_EMBEDDER_PASSAGE_PREFIX: null,
   SLUICE_LOG_LEVEL: "loud",
+  SLUICE_CONFIG: null,
+  SLUICE_POSTGRES_URL: null,
+  SLUICE_POSTGRES_SCHEMA: "My Schema",
+  SLUICE_AWS_REGION: null,
+  SLUICE_S3_BUCKET: null,
+  SLUICE_S3_PREFIX: null,
+  SLUICE_S3_KMS_KEY_ID: null,
+  SLUICE_SQS_QUEUE_URL: null,
+  SLUICE_SQS_DEAD_LETTER_QUEUE_URL: null,
+  SLUICE_SQS_EVENTS_QUEUE_URL: null,
+  SLUICE_SNS_TOPIC_ARN: null,
+  SLUICE_KAFKA_BROKERS: null,
+  SLUICE_KAFKA_TOPIC: null,
+  SLUICE_KAFKA_DOCUMENT_TOPIC: null,
+  SLUICE_KAFKA_INGESTION_TOPIC: null,
+  SLUICE_KAFKA_CLIENT_ID: null,
+  SLUICE_KAFKA_SASL_USERNAME: null,
+  SLUICE_KAFKA_SASL_PASSWORD: null,
+  SLUICE_EVENT_SOURCE: null,
+  SLUICE_PINECONE_API_KEY: null,
+  SLUICE_PINECONE_NAMESPACE_PREFIX: null,
   SLUICE_URL: "localhost",
   SLUICE_API_KEY: null,
 };
@@ -148,6 +171,71 @@ describe("the configuration", () => {
     expect(parseConfig(variables).client.url).toBe(url);
   });
 
+  const cloud = {
+    SLUICE_PROFILE: "cloud",
+    SLUICE_POSTGRES_URL: "postgresql://app:s3cret@db/sluice",
+    SLUICE_S3_BUCKET: "files",
+    SLUICE_SQS_QUEUE_URL: "https://sqs.eu-central-1.amazonaws.com/1/jobs",
+    SLUICE_KAFKA_BROKERS: "one:9092, two:9092",
+  };
+
+  test("the cloud profile chooses every service, and any can be chosen otherwise", () => {
+    expect(parseConfig(cloud)).toMatchObject({
+      storage: { kind: "postgres", url: cloud.SLUICE_POSTGRES_URL, schema: "sluice" },
+      blobs: { kind: "s3", bucket: "files", region: "us-east-1" },
+      queue: { kind: "sqs", queue_url: cloud.SLUICE_SQS_QUEUE_URL },
+      index: { kind: "database" },
+      publishers: [{ kind: "kafka", brokers: ["one:9092", "two:9092"], topic: "sluice.events" }],
+    });
+    const some = { ...cloud, SLUICE_BLOBS: "folder", SLUICE_QUEUE: "database", SLUICE_PUBLISHERS: "sns,sqs" };
+    expect(
+      parseConfig({
+        ...some,
+        SLUICE_SNS_TOPIC_ARN: "arn:aws:sns:x",
+        SLUICE_SQS_EVENTS_QUEUE_URL: "https://q",
+      }),
+    ).toMatchObject({
+      storage: { kind: "postgres" },
+      blobs: { kind: "folder" },
+      queue: { kind: "database" },
+      publishers: [{ kind: "sns" }, { kind: "sqs" }],
+    });
+    expect(parseConfig({ ...some, SLUICE_PUBLISHERS: " " }).publishers).toEqual([]);
+  });
+
+  test.each([
+    [
+      { SLUICE_PROFILE: "cloud" },
+      ["SLUICE_POSTGRES_URL", "SLUICE_S3_BUCKET", "SLUICE_SQS_QUEUE_URL", "SLUICE_KAFKA_BROKERS"],
+    ],
+    [{ SLUICE_QUEUE: "sqs", SLUICE_SQS_QUEUE_URL: "https://q" }, ["SLUICE_STORAGE must be postgres"]],
+    [{ SLUICE_INDEX: "pinecone" }, ["SLUICE_PINECONE_HOST", "SLUICE_PINECONE_API_KEY"]],
+    [{ SLUICE_PUBLISHERS: "sqs,sns" }, ["SLUICE_SQS_EVENTS_QUEUE_URL", "SLUICE_SNS_TOPIC_ARN"]],
+    [{ SLUICE_PUBLISHERS: "kafka,carrier-pigeon" }, ["carrier-pigeon is none of kafka, sqs, sns"]],
+    [{ SLUICE_KAFKA_SASL_MECHANISM: "plain" }, ["SLUICE_KAFKA_SASL_USERNAME", "SLUICE_KAFKA_SASL_PASSWORD"]],
+  ])("%j lacks what it needs, all of it told at once", (variables, lacks) => {
+    const told = problemOf(variables);
+    for (const key of lacks) expect(told).toContain(key);
+  });
+
+  test("a file gives what the environment does not", () => {
+    const folder = mkdtempSync(join(tmpdir(), "sluice-config-"));
+    const path = join(folder, "sluice.env");
+    writeFileSync(path, "# for the night\nSLUICE_PORT=7301\nSLUICE_EVENT_SOURCE='/sluice/night'\n");
+    try {
+      const given = { SLUICE_CONFIG: path };
+      expect(loadConfig(given)).toMatchObject({ port: 7301, event_source: "/sluice/night" });
+      expect(loadConfig({ ...given, SLUICE_PORT: "7302" }).port).toBe(7302);
+      writeFileSync(path, "SLUICE_PROT=1\n");
+      expect(() => loadConfig(given)).toThrow("SLUICE_PROT is not a setting");
+      expect(() => loadConfig({ SLUICE_CONFIG: join(folder, "none") })).toThrow(
+        /SLUICE_CONFIG: .*none can't be read/,
+      );
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
+  });
+
   test("what is given overrides the environment", () => {
     process.env.SLUICE_PORT = "7301";
     try {
@@ -163,7 +251,7 @@ test("every setting is described, and its default is one that it accepts", () =>
   expect(settings.length).toBeGreaterThan(20);
   expect(new Set(settings.map(({ key }) => key)).size).toBe(settings.length);
   for (const { key, description, default: preset } of settings) {
-    expect(key).toMatch(/^SLUICE_[A-Z_]+$/);
+    expect(key).toMatch(/^SLUICE_[A-Z0-9_]+$/);
     expect(description, key).toMatch(/\w+ \w+/);
     if (preset !== "") expect(() => parseConfig({ [key]: preset })).not.toThrow();
   }
