@@ -2,7 +2,14 @@
 import { hostname } from "node:os";
 import { join } from "node:path";
 import { createSystem } from "./adapters/node/system.ts";
-import { openEmbedder, openExtractor, openFolderBlobs, openSqlite } from "./adapters/registry.ts";
+import {
+  openEmbedder,
+  openExtractor,
+  openFolderBlobs,
+  openPostgres,
+  openSqlite,
+  type StorageParts,
+} from "./adapters/registry.ts";
 import type { Config } from "./config.ts";
 import { createAdmission } from "./intake/admission.ts";
 import { createCommands } from "./intake/commands.ts";
@@ -40,6 +47,8 @@ export interface Adapters {
   maintenance?: StorageMaintenance;
 }
 
+const silent: Log = { debug() {}, info() {}, warn() {}, error() {} };
+
 export interface OpenAdapters extends Adapters {
   close(): Promise<void>;
 }
@@ -51,32 +60,63 @@ export interface OpenAdapters extends Adapters {
  *   share transactions: give all four or none.
  * @throws SluiceError storage_unavailable
  */
-export async function openAdapters(config: Config, given: Partial<Adapters> = {}): Promise<OpenAdapters> {
-  const system = given.system ?? createSystem();
-  const embedder = given.embedder ?? (await openEmbedder(config.embedder, system));
+export async function openAdapters(
+  config: Config,
+  given: Partial<Adapters> = {},
+  log: Log = silent,
+): Promise<OpenAdapters> {
   const shared = [given.documents, given.queue, given.index, given.keys].filter((port) => port !== undefined);
   if (shared.length !== 0 && shared.length !== 4) {
     throw new TypeError("documents, queue, index and keys share transactions: give all four or none");
   }
-  const storage = given.documents ? undefined : await openSqlite(config.data_dir, system, embedder);
-  const extractor =
-    given.extractor ?? (await openExtractor({ ...config.extract, size: config.worker_concurrency }));
-  const adapters = {
-    system,
-    embedder,
-    extractor,
-    blobs: given.blobs ?? (await openFolderBlobs(join(config.data_dir, "blobs"))),
-    ...(storage ?? (given as Pick<Adapters, "documents" | "queue" | "index" | "keys">)),
-    publishers: given.publishers ?? [],
-    ...(given.maintenance ? { maintenance: given.maintenance } : {}),
+  const opened: { close(): Promise<void> }[] = [];
+  const open = async <T extends { close(): Promise<void> }>(opening: Promise<T>): Promise<T> => {
+    const part = await opening;
+    opened.push(part);
+    return part;
   };
-  return {
-    ...adapters,
-    async close() {
-      if (!given.extractor) await extractor.close();
-      await storage?.close();
-    },
+  const close = async () => {
+    for (let part = opened.pop(); part; part = opened.pop()) await part.close();
   };
+  try {
+    const system = given.system ?? createSystem();
+    const embedder = given.embedder ?? (await openEmbedder(config.embedder, system));
+    const parts = { system, embedder, log };
+    const storage = given.documents ? (given as Storage) : await open(openStorage(config, parts));
+    const { documents, queue, index, keys, maintenance } = storage;
+    return {
+      system,
+      embedder,
+      documents,
+      queue,
+      index,
+      keys,
+      blobs: given.blobs ?? (await openFolderBlobs(join(config.data_dir, "blobs"))),
+      extractor:
+        given.extractor ??
+        (await open(openExtractor({ ...config.extract, size: config.worker_concurrency }))),
+      publishers: given.publishers ?? [],
+      ...(maintenance ? { maintenance } : {}),
+      close,
+    };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}
+
+/** Ports that share transactions. */
+type Storage = Pick<Adapters, "documents" | "queue" | "index" | "keys" | "maintenance">;
+
+function openStorage(config: Config, parts: StorageParts): Promise<Storage & { close(): Promise<void> }> {
+  const { storage } = config;
+  if (storage.kind === "sqlite") return openSqlite(config.data_dir, parts);
+  return openPostgres({
+    ...storage,
+    ...parts,
+    vectors: config.index.kind === "database",
+    broker: config.queue.kind !== "database",
+  });
 }
 
 /** The request side: everything that the HTTP server, or the library, calls. */

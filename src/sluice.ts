@@ -67,7 +67,7 @@ export async function createSluice(options: SluiceOptions = {}): Promise<Sluice>
   });
   const tenant_id = options.tenant_id ?? "default";
   const log = options.log ?? silent;
-  const adapters = await openAdapters(config, options.adapters);
+  const adapters = await openAdapters(config, options.adapters, log);
   const { documents, system } = adapters;
   const intake = composeIntake(config, adapters, log);
   const worker =

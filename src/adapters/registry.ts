@@ -2,23 +2,19 @@
 import type { BlobStore } from "../ports/blob-store.ts";
 import type { Embedder } from "../ports/embedder.ts";
 import type { Extractor } from "../ports/extractor.ts";
+import type { Log } from "../ports/log.ts";
 import type { System } from "../ports/system.ts";
+import type { OpenAiEmbedderOptions } from "./openai/embedder.ts";
+import type { PostgresStorageOptions } from "./postgres/storage.ts";
 
-/** The embedding service of a configuration, in the words of the adapter. */
-export type EmbedderSettings =
-  | { kind: "hashing" }
-  | {
-      kind: "openai";
-      url: string;
-      model: string;
-      dimensions: number;
-      request_dimensions: boolean;
-      api_key: string | undefined;
-      batch_size: number;
-      timeout_ms: number;
-      query_prefix: string;
-      passage_prefix: string;
-    };
+/** What every storage is given. */
+export interface StorageParts {
+  system: System;
+  embedder: { embedder_id: string; dimensions: number };
+  log: Log;
+}
+
+type EmbedderSettings = { kind: "hashing" } | ({ kind: "openai" } & Omit<OpenAiEmbedderOptions, "system">);
 
 export async function openEmbedder(settings: EmbedderSettings, system: System): Promise<Embedder> {
   switch (settings.kind) {
@@ -33,13 +29,14 @@ export async function openEmbedder(settings: EmbedderSettings, system: System): 
   }
 }
 
-export async function openSqlite(
-  folder: string,
-  system: System,
-  embedder: { embedder_id: string; dimensions: number },
-) {
+export async function openSqlite(folder: string, { system, embedder }: StorageParts) {
   const { openSqliteStorage } = await import("./sqlite/storage.ts");
   return openSqliteStorage({ folder, system, embedder });
+}
+
+export async function openPostgres(options: PostgresStorageOptions) {
+  const { openPostgresStorage } = await import("./postgres/storage.ts");
+  return openPostgresStorage(options);
 }
 
 export async function openFolderBlobs(folder: string): Promise<BlobStore> {

@@ -9,7 +9,7 @@ import { onShutdown, sayReady } from "./shutdown.ts";
 export async function api(): Promise<void> {
   const config = loadConfig();
   const log = createLogger(config.log_level, "api");
-  const adapters = await openAdapters(config);
+  const adapters = await openAdapters(config, {}, log);
   if (!isLoopback(config.host) && !(await adapters.keys.any())) {
     await adapters.close();
     throw new Error(

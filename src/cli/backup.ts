@@ -52,6 +52,12 @@ export async function withMaintenance(
   config: Config,
   use: (maintenance: Maintenance, adapters: OpenAdapters) => Promise<void>,
 ): Promise<void> {
+  if (config.storage.kind !== "sqlite") {
+    throw new CommandError(
+      "not_embedded",
+      "PostgreSQL is backed up and checked with its own tools (pg_dump, pg_basebackup), the bucket with its.",
+    );
+  }
   // Opening would make one, and find it in perfect order.
   if (!existsSync(config.data_dir)) {
     throw new CommandError(

@@ -16,7 +16,7 @@ export async function start(options: { json: boolean }): Promise<void> {
   if (log_file !== undefined) mkdirSync(config.data_dir, { recursive: true });
   const stderr = log_file === undefined ? 2 : openSync(log_file, "a");
   const log = createLogger(config.log_level, "supervisor", stderr);
-  const adapters = await openAdapters(config);
+  const adapters = await openAdapters(config, {}, log);
   const recovery = { ...adapters, retry: config.retry, log };
   const { system, queue } = adapters;
 

