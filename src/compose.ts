@@ -3,6 +3,7 @@ import { hostname } from "node:os";
 import { join } from "node:path";
 import { createSystem } from "./adapters/node/system.ts";
 import {
+  checkPostgres,
   openEmbedder,
   openExtractor,
   openFolderBlobs,
@@ -25,6 +26,7 @@ import type { EventPublisher } from "./ports/event-publisher.ts";
 import type { Extractor } from "./ports/extractor.ts";
 import type { JobQueue } from "./ports/job-queue.ts";
 import type { Log } from "./ports/log.ts";
+import type { ServiceCheck } from "./ports/service-check.ts";
 import type { StorageMaintenance } from "./ports/storage-maintenance.ts";
 import type { System } from "./ports/system.ts";
 import type { VectorIndex } from "./ports/vector-index.ts";
@@ -117,6 +119,14 @@ function openStorage(config: Config, parts: StorageParts): Promise<Storage & { c
     vectors: config.index.kind === "database",
     broker: config.queue.kind !== "database",
   });
+}
+
+/** Asks every service that a configuration names whether it is as it must be, changing nothing in it. */
+export async function* checkServices(config: Config): AsyncGenerator<ServiceCheck, void, void> {
+  const { storage } = config;
+  if (storage.kind === "postgres") {
+    yield* checkPostgres({ ...storage, vectors: config.index.kind === "database" });
+  }
 }
 
 /** The request side: everything that the HTTP server, or the library, calls. */

@@ -5,6 +5,7 @@ import type { Extractor } from "../ports/extractor.ts";
 import type { Log } from "../ports/log.ts";
 import type { System } from "../ports/system.ts";
 import type { OpenAiEmbedderOptions } from "./openai/embedder.ts";
+import type { PostgresCheckOptions } from "./postgres/check.ts";
 import type { PostgresStorageOptions } from "./postgres/storage.ts";
 
 /** What every storage is given. */
@@ -51,4 +52,9 @@ export async function openExtractor(settings: {
 }): Promise<Extractor> {
   const { createProcessExtractor } = await import("./extract/process-extractor.ts");
   return createProcessExtractor(settings);
+}
+
+export async function* checkPostgres(options: PostgresCheckOptions) {
+  const check = await import("./postgres/check.ts");
+  yield* check.checkPostgres(options);
 }

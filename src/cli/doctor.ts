@@ -2,7 +2,7 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { openAdapters } from "../compose.ts";
+import { checkServices, openAdapters } from "../compose.ts";
 import { type Config, describeSettings, loadConfig } from "../config.ts";
 import {
   type Check,
@@ -52,16 +52,23 @@ async function* examine(config: Config): AsyncGenerator<Check, void, void> {
 
   let usable = true;
   let exists = true;
-  for (const check of await checkFolder(config.data_dir)) {
-    usable &&= check.status !== "fail";
-    exists &&= check.check !== "data folder" || check.status === "ok";
-    yield check;
+  if (config.storage.kind === "sqlite" || config.blobs.kind === "folder") {
+    for (const check of await checkFolder(config.data_dir)) {
+      usable &&= check.status !== "fail";
+      exists &&= check.check !== "data folder" || check.status === "ok";
+      yield check;
+    }
   }
-  // Without a data folder there is still much to prove: in a folder that is thrown away.
+  for await (const { name, ok, message, fix } of checkServices(config)) {
+    usable &&= ok;
+    const status = !ok ? "fail" : fix === undefined ? "ok" : "warn";
+    yield { check: name, status, message, ...(fix === undefined ? {} : { fix }) };
+  }
+  // Without a storage there is still much to prove: in a folder that is thrown away.
   const scratch = await mkdtemp(join(tmpdir(), "sluice-doctor-"));
   try {
-    const own = usable && exists;
-    const temporary = { ...config, data_dir: scratch };
+    const own = usable && (exists || config.storage.kind !== "sqlite");
+    const temporary = withoutServices(config, scratch);
     let adapters: Awaited<ReturnType<typeof openAdapters>> | undefined;
     try {
       adapters = await openAdapters(own ? config : temporary);
@@ -69,11 +76,11 @@ async function* examine(config: Config): AsyncGenerator<Check, void, void> {
       yield { check: "database", status: "ok", message: `it ${how}` };
     } catch (error) {
       usable = false;
-      yield failed(
-        "database",
-        error,
-        "Check the permissions of the data folder; a damaged file is best restored from a backup.",
-      );
+      const fix =
+        config.storage.kind === "sqlite"
+          ? "Check the permissions of the data folder; a damaged file is best restored from a backup."
+          : "Check the SLUICE_… settings of the services above.";
+      yield failed("database", error, fix);
       // Where even a new database can't be opened, the failure is told already.
       adapters = own ? await openAdapters(temporary).catch(() => undefined) : undefined;
     }
@@ -97,6 +104,19 @@ async function* examine(config: Config): AsyncGenerator<Check, void, void> {
   }
   yield await server;
   yield checkPage();
+}
+
+/** The same configuration without any service, in a folder that is thrown away. */
+function withoutServices(config: Config, data_dir: string): Config {
+  return {
+    ...config,
+    data_dir,
+    storage: { kind: "sqlite" },
+    blobs: { kind: "folder" },
+    queue: { kind: "database" },
+    index: { kind: "database" },
+    publishers: [],
+  };
 }
 
 const marks = { ok: ["green", "ok  "], warn: ["yellow", "warn"], fail: ["red", "fail"] } as const;

@@ -113,7 +113,7 @@ async function findPgvector(client: ClientBase): Promise<{ schema: string; has_g
   const offered = await client.query("SELECT FROM pg_available_extensions WHERE name = 'vector'");
   if (offered.rowCount === 0) {
     throw refusal(
-      "The PostgreSQL server lacks pgvector. Install it there (Debian: postgresql-NN-pgvector), or keep vectors elsewhere (SLUICE_VECTOR_INDEX=pinecone).",
+      "The PostgreSQL server lacks pgvector. Install it there (Debian: postgresql-NN-pgvector), or keep vectors elsewhere (SLUICE_INDEX=pinecone).",
     );
   }
   const find = `SELECT nspname, extversion FROM pg_extension JOIN pg_namespace ON pg_namespace.oid = extnamespace
