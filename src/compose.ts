@@ -14,6 +14,7 @@ import {
 import type { Config } from "./config.ts";
 import { createAdmission } from "./intake/admission.ts";
 import { createCommands } from "./intake/commands.ts";
+import { createDirectUploads } from "./intake/direct-upload.ts";
 import { relay } from "./intake/relay.ts";
 import { createUploads } from "./intake/upload.ts";
 import { type BackupOptions, type BackupResult, backUp } from "./maintenance/backup.ts";
@@ -137,10 +138,12 @@ export function composeIntake(config: Config, adapters: Adapters, log: Log) {
   const relays = publishers.map((publisher) =>
     relay({ ...adapters, follower, log }, publisher, stopping.signal),
   );
+  const admit = createAdmission(adapters, config.admission);
   return {
+    offerDirectUpload: createDirectUploads({ ...adapters, admit, max_upload_bytes: config.max_upload_bytes }),
     beginUpload: createUploads({
       ...adapters,
-      admit: createAdmission(adapters, config.admission),
+      admit,
       accepts: (media_type) => extractor.media_types.has(media_type),
       max_upload_bytes: config.max_upload_bytes,
       max_attempts: config.max_attempts,

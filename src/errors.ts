@@ -95,6 +95,18 @@ export const errorTable = {
     title: "The file is larger than this server accepts",
     fix: "Split the file, or raise SLUICE_MAX_UPLOAD_BYTES.",
   },
+  upload_incomplete: {
+    status: 409,
+    retryable: true,
+    title: "The bytes of this direct upload are not in the store",
+    fix: "Send them with the request that `POST /v1/direct-uploads` answered, then confirm; what stays unconfirmed for six hours is removed.",
+  },
+  direct_upload_unavailable: {
+    status: 501,
+    retryable: false,
+    title: "This server's store takes no uploads from clients directly",
+    fix: "Upload to `POST /v1/documents`; with SLUICE_BLOBS=s3 there are direct uploads.",
+  },
   unsupported_media_type: {
     status: 415,
     retryable: false,

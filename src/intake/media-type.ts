@@ -2,6 +2,9 @@
 import { fileTypeFromBuffer } from "file-type";
 
 const DOCX = "application/vnd.openxmlformats-officedocument.wordprocessingml.document";
+/** Enough of a file to tell its type. */
+export const HEAD_BYTES = 64 * 1024;
+
 const OCTETS = "application/octet-stream";
 
 /** Formats that bytes alone do not tell apart: all of them are just text. */

@@ -6,17 +6,9 @@
  * answer. If it dies after, everything that the answer promises is on disk.
  */
 import { createHash } from "node:crypto";
-import {
-  advance,
-  type DocumentRecord,
-  type DocumentStatus,
-  discardUnfinished,
-  isTerminal,
-  type Metadata,
-} from "../document.ts";
+import type { DocumentRecord, DocumentStatus, Metadata } from "../document.ts";
 import { SluiceError } from "../errors.ts";
-import { INGEST_DOCUMENT } from "../job.ts";
-import type { BlobStore, StoredBlob } from "../ports/blob-store.ts";
+import type { BlobStore } from "../ports/blob-store.ts";
 import {
   type Commit,
   ConflictError,
@@ -24,7 +16,9 @@ import {
   type IdempotentAnswer,
 } from "../ports/document-store.ts";
 import type { System } from "../ports/system.ts";
-import { detectMediaType } from "./media-type.ts";
+import { lookAtStored } from "./direct-upload.ts";
+import { detectMediaType, HEAD_BYTES } from "./media-type.ts";
+import { newVersion, type StagedFile } from "./new-version.ts";
 
 /** What an upload answers for each document. */
 export interface Accepted {
@@ -68,6 +62,11 @@ export interface Upload {
    */
   add(source: AsyncIterable<Uint8Array>, file: UploadFile): Promise<void>;
   /**
+   * Takes a file that its client has put into the blob store itself (direct-upload.ts).
+   * @throws SluiceError upload_incomplete, payload_too_large, unsupported_media_type, direct_upload_unavailable
+   */
+  addStored(upload_id: string, file: UploadFile): Promise<void>;
+  /**
    * The transaction. When it resolves, everything is durable.
    * @throws SluiceError not_found (document_id), invalid_request (several files for one document_id),
    *   duplicate_content, idempotency_key_reused, storage_unavailable, conflict
@@ -89,14 +88,6 @@ export interface UploadDependencies {
   max_attempts: number;
 }
 
-interface StagedFile extends StoredBlob {
-  blob_key: string;
-  filename: string;
-  media_type: string;
-}
-
-/** Enough of a file to tell its type. */
-const HEAD_BYTES = 64 * 1024;
 /** Rounds of read, decide, commit before an upload gives up; each lost round means that somebody else won one. */
 const MAX_ROUNDS = 20;
 
@@ -141,13 +132,25 @@ export function createUploads(dependencies: UploadDependencies) {
       const stored = await blobs.put(blob_key, head.watch(limited(source, file.filename)));
       const entry = { ...stored, blob_key, filename: file.filename, media_type: "" };
       staged.push(entry);
-      entry.media_type = await detectMediaType(head.bytes(), file.filename, file.declared_media_type);
-      if (!dependencies.accepts(entry.media_type)) {
-        throw new SluiceError(
-          "unsupported_media_type",
-          `${file.filename} is ${entry.media_type}, which can't be read. Convert it to plain text, Markdown, HTML, PDF or DOCX.`,
-        );
-      }
+      entry.media_type = await typeOf(head.bytes(), file);
+    }
+
+    async function addStored(upload_id: string, file: UploadFile): Promise<void> {
+      const blob_key = `${tenant_id}/${upload_id}`;
+      const stored = await lookAtStored(blobs, blob_key, dependencies.max_upload_bytes);
+      const { head, ...found } = stored;
+      staged.push({ ...found, blob_key, filename: file.filename, media_type: await typeOf(head, file) });
+      // A client that lost the answer asks again for what it needs not send again; the sweeper knows what nobody names.
+      kept.add(blob_key);
+    }
+
+    async function typeOf(head: Buffer, file: UploadFile): Promise<string> {
+      const media_type = await detectMediaType(head, file.filename, file.declared_media_type);
+      if (dependencies.accepts(media_type)) return media_type;
+      throw new SluiceError(
+        "unsupported_media_type",
+        `${file.filename} is ${media_type}, which can't be read. Convert it to plain text, Markdown, HTML, PDF or DOCX.`,
+      );
     }
 
     async function* limited(source: AsyncIterable<Uint8Array>, filename: string) {
@@ -224,7 +227,8 @@ export function createUploads(dependencies: UploadDependencies) {
         if (answerable) {
           answer = answerFor(existing, true);
         } else {
-          const { commit, document } = newVersion(file, existing, options);
+          const context = { tenant_id, request_id, system, max_attempts: dependencies.max_attempts };
+          const { commit, document } = newVersion(file, existing, options, context);
           commits.push(commit);
           used.push(file.blob_key);
           answer = answerFor(document, sameBytes);
@@ -251,76 +255,6 @@ export function createUploads(dependencies: UploadDependencies) {
       return existing;
     }
 
-    function newVersion(file: StagedFile, existing: DocumentRecord | undefined, options: UploadOptions) {
-      const correlation_id = system.newId("cor");
-      const job_id = system.newId("job");
-      const context = { ...system, correlation_id, causation_id: request_id };
-      const events = [];
-      let current = existing ?? {
-        tenant_id,
-        document_id: system.newId("doc"),
-        collection: options.collection,
-        metadata: options.metadata,
-      };
-      const commit: Commit = { tenant_id };
-      if (existing) {
-        if (!isTerminal(existing.status)) {
-          const stopped = advance(
-            existing,
-            "rag.ingestion.cancelled",
-            { job_id: existing.job_id, version: existing.version, reason: "superseded" },
-            { ...context, correlation_id: existing.correlation_id },
-          );
-          events.push(stopped.event);
-          current = stopped.document;
-          commit.cancel_job = existing.job_id;
-        }
-        Object.assign(commit, discardUnfinished(existing));
-        current = { ...current, metadata: { ...existing.metadata, ...options.metadata } };
-      }
-      const version = (existing?.version ?? 0) + 1;
-      const { document, event } = advance(
-        current,
-        "rag.document.uploaded",
-        {
-          job_id,
-          version,
-          filename: file.filename,
-          media_type: file.media_type,
-          size_bytes: file.size_bytes,
-          sha256: file.sha256,
-        },
-        context,
-      );
-      events.push(event);
-      commit.document = { record: document, expect_revision: existing?.revision ?? null };
-      commit.version = {
-        tenant_id,
-        document_id: document.document_id,
-        version,
-        blob_key: file.blob_key,
-        filename: file.filename,
-        media_type: file.media_type,
-        size_bytes: file.size_bytes,
-        sha256: file.sha256,
-        created_at: document.updated_at,
-      };
-      commit.events = events;
-      commit.enqueue = [
-        {
-          job_id,
-          tenant_id,
-          job_type: INGEST_DOCUMENT,
-          payload: { document_id: document.document_id, version },
-          correlation_id,
-          priority: options.priority ?? 0,
-          max_attempts: dependencies.max_attempts,
-          unique_key: `ingest:${document.document_id}`,
-        },
-      ];
-      return { commit, document };
-    }
-
     async function end(): Promise<void> {
       leave();
       if (idempotency_key !== undefined) runningKeys.delete(running);
@@ -332,7 +266,7 @@ export function createUploads(dependencies: UploadDependencies) {
       await Promise.all(left.filter((key) => !named.has(key)).map((key) => blobs.delete(key)));
     }
 
-    return { add, accept, end };
+    return { add, addStored, accept, end };
   };
 }
 

@@ -13,6 +13,30 @@ export interface BlobInfo {
   modified_at: number;
 }
 
+/** A request that a client makes to the store itself. */
+export interface DirectRequest {
+  method: "PUT";
+  url: string;
+  /** To be sent exactly so: they are part of what was signed. */
+  headers: Record<string, string>;
+}
+
+/** Uploads that go past the API, straight from the client to the store. */
+export interface DirectUpload {
+  /**
+   * A request that puts `size_bytes` bytes under the key.
+   * MUST work until `expires_seconds` have passed and not after. MUST take no other number of bytes, and with `sha256`
+   * (hexadecimal) no other bytes.
+   * @throws SluiceError `payload_too_large` for more bytes than the store takes in one request
+   */
+  presignPut(
+    key: string,
+    options: { size_bytes: number; sha256?: string; expires_seconds: number },
+  ): Promise<DirectRequest>;
+  /** What lies under the key; undefined when nothing does. `sha256` where the store has verified it itself. */
+  stat(key: string): Promise<{ size_bytes: number; sha256?: string; modified_at: number } | undefined>;
+}
+
 /**
  * Bytes under keys. A key is one or more segments of [A-Za-z0-9._-] joined by "/", the first one the tenant.
  * Keys are written once: nobody puts under a key that exists.
@@ -43,6 +67,8 @@ export interface BlobStore {
   localPath?(key: string): string;
   /** Bytes that can still be stored, where the store knows. */
   freeBytes?(): Promise<number>;
+  /** Where clients can put their bytes themselves. */
+  direct?: DirectUpload;
   /** Proves that a put would work now, by doing a small one. @throws SluiceError as `put` does. */
   check(): Promise<void>;
 }

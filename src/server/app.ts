@@ -14,6 +14,7 @@ import { createEventStreams } from "./event-stream.ts";
 import { createMetrics } from "./metrics.ts";
 import { registerOpenApi } from "./openapi.ts";
 import { registerPage } from "./page.ts";
+import { directUploadRoutes } from "./routes/direct-uploads.ts";
 import { docsRoutes } from "./routes/docs.ts";
 import { documentContentRoutes } from "./routes/document-content.ts";
 import { documentRoutes } from "./routes/documents.ts";
@@ -104,6 +105,7 @@ export async function buildApp(dependencies: AppDependencies): Promise<App> {
       request.tenant_id = await authenticator.tenantOf(request);
     });
     documentRoutes(api, dependencies);
+    directUploadRoutes(api, dependencies);
     documentContentRoutes(api, dependencies);
     jobRoutes(api, dependencies);
     searchRoutes(api, dependencies);

@@ -5,6 +5,7 @@ import type { ZodTypeProvider } from "fastify-type-provider-zod";
 import type { Logger } from "pino";
 import type { Config } from "../config.ts";
 import type { Commands } from "../intake/commands.ts";
+import type { createDirectUploads } from "../intake/direct-upload.ts";
 import type { createUploads } from "../intake/upload.ts";
 import type { ApiKeyStore } from "../ports/api-key-store.ts";
 import type { BlobStore } from "../ports/blob-store.ts";
@@ -23,6 +24,7 @@ export interface AppDependencies {
   blobs: BlobStore;
   keys: ApiKeyStore;
   beginUpload: ReturnType<typeof createUploads>;
+  offerDirectUpload: ReturnType<typeof createDirectUploads>;
   commands: Commands;
   follower: Follower;
   search: Search;

@@ -11,6 +11,7 @@ import { advance, type DocumentRecord } from "../../src/document.ts";
 import type { ErrorInfo } from "../../src/errors.ts";
 import type { EventData, EventType, SluiceEvent } from "../../src/events.ts";
 import { createCommands } from "../../src/intake/commands.ts";
+import { createDirectUploads } from "../../src/intake/direct-upload.ts";
 import { createUploads } from "../../src/intake/upload.ts";
 import type { Lease } from "../../src/job.ts";
 import type { BlobStore } from "../../src/ports/blob-store.ts";
@@ -60,6 +61,7 @@ export async function startServer(options: ServerOptions = {}) {
     queue,
     blobs,
     keys,
+    offerDirectUpload: createDirectUploads({ system, blobs, max_upload_bytes }),
     beginUpload: createUploads({
       system,
       blobs,

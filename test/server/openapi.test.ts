@@ -25,6 +25,8 @@ const expected = {
   "/metrics": ["get"],
   "/openapi.json": ["get"],
   "/readyz": ["get"],
+  "/v1/direct-uploads": ["post"],
+  "/v1/direct-uploads/{upload_id}/confirm": ["post"],
   "/v1/documents": ["get", "post"],
   "/v1/documents/{document_id}": ["delete", "get"],
   "/v1/documents/{document_id}/chunks": ["get"],

@@ -1,13 +1,11 @@
 /** Documents: upload, list, look at, delete, ingest again. */
 import multipart from "@fastify/multipart";
-import type { FastifyReply, FastifyRequest } from "fastify";
+import type { FastifyRequest } from "fastify";
 import { z } from "zod";
-import { collectionSchema, documentStatusSchema, isTerminal } from "../../document.ts";
+import { collectionSchema, documentStatusSchema } from "../../document.ts";
 import { SluiceError } from "../../errors.ts";
-import type { Accepted, UploadOptions } from "../../intake/upload.ts";
 import type { App, AppDependencies } from "../dependencies.ts";
 import {
-  type AcceptedAnswer,
   acceptedSchema,
   cursorSchema,
   documentParamsSchema,
@@ -22,6 +20,7 @@ import {
   uploadHeadersSchema,
   uploadQuerySchema,
 } from "../schemas.ts";
+import { answerUpload, toOptions, withUrls } from "../upload-answer.ts";
 import { idempotencyKeyOf, readMultipart, readRaw } from "../upload-body.ts";
 
 const tags = ["documents"];
@@ -188,8 +187,8 @@ function uploadRoute(app: App, dependencies: AppDependencies): void {
           throw new SluiceError("invalid_request", "document_id: takes one file, the new version");
         }
         const { accepted, replayed } = await upload.accept(options);
-        if (replayed) reply.header("idempotency-replayed", "true");
-        return answer(accepted, files === 1, request, reply);
+        const first = answerUpload(accepted, replayed, request, reply);
+        return files === 1 ? first : { documents: accepted.map(withUrls) };
       } finally {
         await upload.end().catch((err) => {
           request.log.warn({ err }, "bytes that were not accepted could not be removed; the sweeper will");
@@ -197,33 +196,6 @@ function uploadRoute(app: App, dependencies: AppDependencies): void {
       }
     },
   );
-}
-
-function answer(accepted: Accepted[], single: boolean, request: FastifyRequest, reply: FastifyReply) {
-  const answers = accepted.map(withUrls);
-  const [first] = answers;
-  if (first) request.subject = first;
-  const ended = accepted.every(({ duplicate, status }) => duplicate && isTerminal(status));
-  reply.code(ended ? 200 : 202);
-  if (!single || !first) return { documents: answers };
-  reply.header("location", first.status_url);
-  return first;
-}
-
-function withUrls(accepted: Accepted): AcceptedAnswer {
-  const status_url = `/v1/documents/${accepted.document_id}`;
-  return { ...accepted, status_url, events_url: `${status_url}/events` };
-}
-
-function toOptions(fields: UploadFields): UploadOptions {
-  const { collection, metadata, document_id, on_duplicate, priority } = fields;
-  return {
-    collection: collection ?? "default",
-    metadata: metadata ?? {},
-    ...(document_id === undefined ? {} : { document_id }),
-    ...(on_duplicate === undefined ? {} : { on_duplicate }),
-    ...(priority === undefined ? {} : { priority }),
-  };
 }
 
 /** Before a byte of it is read. Multipart bodies hold several files and are counted one by one. */
