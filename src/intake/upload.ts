@@ -123,7 +123,7 @@ export function createUploads(dependencies: UploadDependencies) {
     }
     const staged: StagedFile[] = [];
     const kept = new Set<string>();
-    /** In a commit that failed, of which nobody knows whether it was written all the same. */
+    /** In a commit that failed, of which nobody knows whether it is written all the same, or will be. */
     const doubtful = new Set<string>();
 
     async function add(source: AsyncIterable<Uint8Array>, file: UploadFile): Promise<void> {
@@ -195,7 +195,8 @@ export function createUploads(dependencies: UploadDependencies) {
         } catch (error) {
           // Somebody else changed what was read: read again and decide anew.
           if (error instanceof ConflictError) continue;
-          for (const blob_key of used) doubtful.add(blob_key);
+          const refused = error instanceof SluiceError && error.code === "storage_full";
+          for (const blob_key of refused ? [] : used) doubtful.add(blob_key);
           throw error;
         }
         for (const blob_key of used) kept.add(blob_key);
@@ -258,12 +259,9 @@ export function createUploads(dependencies: UploadDependencies) {
     async function end(): Promise<void> {
       leave();
       if (idempotency_key !== undefined) runningKeys.delete(running);
-      const left = staged.map((file) => file.blob_key).filter((key) => !kept.has(key));
-      // An answer that was lost is no refusal: what a document names by now stays. When that can't be asked, all
-      // stays, and the sweeper asks later.
-      const asked = left.filter((key) => doubtful.has(key));
-      const named = asked.length === 0 ? new Set<string>() : await documents.referencedBlobs(asked);
-      await Promise.all(left.filter((key) => !named.has(key)).map((key) => blobs.delete(key)));
+      // An answer that was lost is no refusal, and the transaction may still be on its way: those stay, for the sweeper.
+      const left = staged.map((file) => file.blob_key).filter((key) => !kept.has(key) && !doubtful.has(key));
+      await Promise.all(left.map((key) => blobs.delete(key)));
     }
 
     return { add, addStored, accept, end };
