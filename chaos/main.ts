@@ -10,7 +10,8 @@ import { parseArgs } from "node:util";
 import type { SluiceEvent } from "../src/events.ts";
 import { createRandom } from "../test/simulation/random.ts";
 import { balanceByApi } from "./api.ts";
-import { openBooks } from "./balance.ts";
+import { balance } from "./balance.ts";
+import { openSqliteBooks } from "./books-sqlite.ts";
 import { type Fault, type OnNews, torment } from "./faults.ts";
 import { type Books, collectMaterial, followSse, followWebSocket, maxUploadBytes, useApi } from "./load.ts";
 import { createInstallation } from "./processes.ts";
@@ -96,10 +97,10 @@ try {
   const [faults] = await Promise.all([torment(installation, random, until, news.on, say), ...clients]);
   say("no more faults; waiting for rest");
 
-  const ledger = openBooks(data_dir);
+  const ledger = openSqliteBooks(data_dir);
   const calm = Date.now();
   const lastSequence = () => followers.map((events) => events.at(-1)?.sequence ?? 0);
-  while (ledger.unended() > 0 && Date.now() - calm < REST_MS) await pause(200);
+  while ((await ledger.unended()) > 0 && Date.now() - calm < REST_MS) await pause(200);
   const rest_ms = Date.now() - calm;
   // Both followers hear of the last event.
   for (let quiet = 0, before = ""; quiet < 5; ) {
@@ -108,8 +109,9 @@ try {
     quiet = now === before ? quiet + 1 : 0;
     before = now;
   }
-  const { wrong, by_status, events, chunks } = ledger.balance(books, followers);
-  ledger.close();
+  const stored = await ledger.read();
+  await ledger.close();
+  const { wrong, by_status } = balance(books, followers, stored);
   wrong.push(...(await balanceByApi(installation.url, books)));
   listening.abort();
   await Promise.all(following);
@@ -124,8 +126,8 @@ try {
   const table: [string, string][] = [
     ["acknowledged", String(books.acknowledged.size)],
     ...Object.entries(by_status).map(([status, count]): [string, string] => [`  ${status}`, String(count)]),
-    ["events", String(events)],
-    ["chunks", String(chunks)],
+    ["events", String(stored.log.length)],
+    ["chunks", String(stored.chunks.reduce((sum, { chunks }) => sum + chunks, 0))],
     ["answers", [...books.answers].map(([status, count]) => `${count} × ${status}`).join(", ")],
     ["repeated", String(books.repeated)],
     ["faults", [...faults.counts].map(([fault, count]) => `${count} × ${fault}`).join(", ")],
