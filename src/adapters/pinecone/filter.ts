@@ -1,0 +1,46 @@
+/** The part of a search filter that Pinecone can check. Whatever it lets through is checked again. Pure. */
+import type { FilterCondition, FilterScalar, SearchFilter } from "../../filter.ts";
+
+/** The metadata field that names the document's fields which Pinecone can't hold. */
+export const UNHELD = "unheld";
+
+type PineconeFilter = Record<string, unknown>;
+
+/**
+ * Conditions that every fitting record passes: equality and lists, and ranges of numbers. Ranges of strings are not
+ * among them, since Pinecone orders numbers only.
+ *
+ * @returns undefined when nothing of the filter can be checked there
+ */
+export function pushDown(filter: SearchFilter): PineconeFilter[] | undefined {
+  const conditions = Object.entries(filter).flatMap(([field, wanted]) => {
+    const held = translate(`m.${field}`, wanted);
+    return held === undefined ? [] : [{ $or: [...held, { [UNHELD]: { $eq: field } }] }];
+  });
+  return conditions.length === 0 ? undefined : conditions;
+}
+
+/** Alternatives, one of which a held value fulfils when it fits. */
+function translate(name: string, wanted: FilterCondition): PineconeFilter[] | undefined {
+  if (typeof wanted !== "object") return translateAny(name, [wanted]);
+  if ("in" in wanted) return translateAny(name, wanted.in);
+  const bounds = Object.entries(wanted).filter(([, bound]) => bound !== undefined);
+  if (bounds.length === 0 || bounds.some(([, bound]) => typeof bound !== "number")) return undefined;
+  const tests = bounds.map(([order, bound]) => ({ [name]: { [`$${order}`]: bound } }));
+  return [tests.length === 1 ? (tests[0] as PineconeFilter) : { $and: tests }];
+}
+
+/** `$in` takes strings and numbers, each kind by itself; booleans only `$eq`. */
+function translateAny(name: string, values: readonly FilterScalar[]): PineconeFilter[] {
+  const strings = values.filter((value) => typeof value === "string" && isPlain(value));
+  const numbers = values.filter((value) => typeof value === "number");
+  const booleans = values.filter((value) => typeof value === "boolean");
+  const some = (list: readonly FilterScalar[]) =>
+    list.length === 0 ? [] : [{ [name]: list.length === 1 ? { $eq: list[0] } : { $in: list } }];
+  return [...some(strings), ...some(numbers), ...booleans.map((value) => ({ [name]: { $eq: value } }))];
+}
+
+/** Whether a string survives UTF-8, and everything between here and there. */
+export function isPlain(text: string): boolean {
+  return text.isWellFormed() && !text.includes("\u0000");
+}
