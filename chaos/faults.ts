@@ -1,9 +1,12 @@
 /** What goes wrong, and how soon it is right again. */
 import type { EventType } from "../src/events.ts";
 import type { Random } from "../test/simulation/random.ts";
+import type { ServiceFault } from "./cloud.ts";
 import type { Installation } from "./processes.ts";
 
-export type Fault = "worker" | "extraction child" | "API" | "supervisor" | "worker frozen" | "restart";
+type ProcessFault = "worker" | "extraction child" | "API" | "supervisor" | "worker frozen" | "restart";
+/** One of those, or the name of a service's. */
+export type Fault = string;
 
 export interface FaultLog {
   counts: Map<Fault, number>;
@@ -15,10 +18,10 @@ export interface FaultLog {
   until_again: Map<Fault, number[]>;
 }
 
-const kinds: readonly Fault[] = [
-  ...Array<Fault>(8).fill("worker"),
-  ...Array<Fault>(4).fill("extraction child"),
-  ...Array<Fault>(3).fill("API"),
+const kinds: readonly ProcessFault[] = [
+  ...Array<ProcessFault>(8).fill("worker"),
+  ...Array<ProcessFault>(4).fill("extraction child"),
+  ...Array<ProcessFault>(3).fill("API"),
   "supervisor",
   "supervisor",
   "worker frozen",
@@ -42,6 +45,7 @@ export async function torment(
   until: number,
   onNews: OnNews,
   say: (text: string) => void,
+  services: readonly ServiceFault[] = [],
 ): Promise<FaultLog> {
   const log: FaultLog = {
     counts: new Map(),
@@ -50,11 +54,27 @@ export async function torment(
     until_again: new Map(),
   };
   const thaws: Promise<void>[] = [];
+  const all = [...kinds, ...services.flatMap((service) => Array<ServiceFault>(service.weight).fill(service))];
+  const ailing = new Set<ServiceFault>();
   while (Date.now() < until) {
     await pause(300 + random.below(1_700));
+    const chosen = random.pick(all);
+    if (typeof chosen !== "string") {
+      // Each by itself, beside whatever else goes wrong meanwhile.
+      if (ailing.size > 0) continue;
+      ailing.add(chosen);
+      log.counts.set(chosen.name, (log.counts.get(chosen.name) ?? 0) + 1);
+      say(chosen.name);
+      thaws.push(
+        chosen.run(random).then(() => {
+          ailing.delete(chosen);
+        }),
+      );
+      continue;
+    }
     const pids = await installation.pids();
     if (!pids) continue;
-    const fault = random.pick(kinds);
+    const fault = chosen;
     const worker = pids.workers.length > 0 ? random.pick(pids.workers) : undefined;
     const all_held = [...pids.holds.values()].flat();
     const held =

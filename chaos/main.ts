@@ -10,8 +10,9 @@ import { parseArgs } from "node:util";
 import type { SluiceEvent } from "../src/events.ts";
 import { createRandom } from "../test/simulation/random.ts";
 import { balanceByApi } from "./api.ts";
-import { balance } from "./balance.ts";
+import { balance, judgePublished } from "./balance.ts";
 import { openSqliteBooks } from "./books-sqlite.ts";
+import { startServices } from "./cloud.ts";
 import { type Fault, type OnNews, torment } from "./faults.ts";
 import { type Books, collectMaterial, followSse, followWebSocket, maxUploadBytes, useApi } from "./load.ts";
 import { createInstallation } from "./processes.ts";
@@ -23,6 +24,8 @@ const { values } = parseArgs({
     /** Forty seconds. */
     quick: { type: "boolean", default: false },
     corpus: { type: "string" },
+    /** On PostgreSQL, S3, SQS and Kafka, which fail as well; without it, on a folder. */
+    cloud: { type: "boolean", default: false },
   },
 });
 const seconds = values.quick ? 40 : Number(values.minutes) * 60;
@@ -41,7 +44,11 @@ const say = (text: string) => process.stderr.write(`${new Date().toISOString().s
 say(`seed ${seed}, ${seconds} s, in ${data_dir}, files of ${corpus ?? "our own making"}`);
 say("the seed decides what is done; when it meets which line of code, the machine decides");
 
+const services = values.cloud
+  ? await startServices({ kafka_away_ms: values.quick ? 10_000 : 60_000 })
+  : undefined;
 const installation = await createInstallation(data_dir, {
+  ...services?.env,
   SLUICE_WORKERS: "3",
   SLUICE_LEASE_SECONDS: "4",
   // Many kills are many attempts; what is looked for is loss, not patience.
@@ -57,7 +64,7 @@ for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
   process.once(signal, () => {
     installation.killAll();
     rmSync(folder, { recursive: true, force: true });
-    process.exit(130);
+    void (services?.stop() ?? Promise.resolve()).finally(() => process.exit(130));
   });
 }
 setTimeout(
@@ -94,10 +101,13 @@ try {
     const own = createRandom(seed * 100 + number);
     return useApi(installation.url, collectMaterial(corpus, own), own, until, books);
   });
-  const [faults] = await Promise.all([torment(installation, random, until, news.on, say), ...clients]);
+  const [faults] = await Promise.all([
+    torment(installation, random, until, news.on, say, services?.faults),
+    ...clients,
+  ]);
   say("no more faults; waiting for rest");
 
-  const ledger = openSqliteBooks(data_dir);
+  const ledger = (await services?.openBooks()) ?? openSqliteBooks(data_dir);
   const calm = Date.now();
   const lastSequence = () => followers.map((events) => events.at(-1)?.sequence ?? 0);
   while ((await ledger.unended()) > 0 && Date.now() - calm < REST_MS) await pause(200);
@@ -112,6 +122,11 @@ try {
   const stored = await ledger.read();
   await ledger.close();
   const { wrong, by_status } = balance(books, followers, stored);
+  if (services) {
+    const published = await services.published(stored.log.at(-1)?.sequence ?? 0, REST_MS);
+    wrong.push(...judgePublished(stored.log, published));
+    say(`Kafka has ${published.length} messages for ${stored.log.length} events`);
+  }
   wrong.push(...(await balanceByApi(installation.url, books)));
   listening.abort();
   await Promise.all(following);
@@ -145,11 +160,13 @@ try {
 }
 if (failed !== undefined) {
   await installation.stop().catch(() => undefined);
+  await services?.stop();
   process.stderr.write(
     `${failed instanceof Error ? failed.stack : failed}\nThe data are kept in ${data_dir}; seed ${seed}.\n`,
   );
   process.exit(1);
 }
+await services?.stop();
 rmSync(folder, { recursive: true, force: true });
 process.exit(0);
 

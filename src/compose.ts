@@ -3,15 +3,19 @@ import { hostname } from "node:os";
 import { join } from "node:path";
 import { createSystem } from "./adapters/node/system.ts";
 import {
+  checkKafka,
+  checkPinecone,
   checkPostgres,
   openEmbedder,
   openExtractor,
   openFolderBlobs,
+  openKafkaPublisher,
+  openPinecone,
   openPostgres,
   openSqlite,
   type StorageParts,
 } from "./adapters/registry.ts";
-import type { Config } from "./config.ts";
+import type { Config, PublisherConfig } from "./config.ts";
 import { createAdmission } from "./intake/admission.ts";
 import { createCommands } from "./intake/commands.ts";
 import { createDirectUploads } from "./intake/direct-upload.ts";
@@ -86,7 +90,11 @@ export async function openAdapters(
     const embedder = given.embedder ?? (await openEmbedder(config.embedder, system));
     const parts = { system, embedder, log };
     const storage = given.documents ? (given as Storage) : await open(openStorage(config, parts));
-    const { documents, queue, index, keys, maintenance } = storage;
+    const { documents, queue, keys, maintenance } = storage;
+    const index =
+      config.index.kind === "pinecone" && !given.index
+        ? await open(openPinecone({ ...config.index, system, embedder, documents, words: storage.index }))
+        : storage.index;
     return {
       system,
       embedder,
@@ -98,7 +106,9 @@ export async function openAdapters(
       extractor:
         given.extractor ??
         (await open(openExtractor({ ...config.extract, size: config.worker_concurrency }))),
-      publishers: given.publishers ?? [],
+      publishers:
+        given.publishers ??
+        (await Promise.all(config.publishers.map((each) => open(openPublisher(each, config))))),
       ...(maintenance ? { maintenance } : {}),
       close,
     };
@@ -122,11 +132,31 @@ function openStorage(config: Config, parts: StorageParts): Promise<Storage & { c
   });
 }
 
+function openPublisher(
+  publisher: PublisherConfig,
+  { event_source: source }: Config,
+): Promise<EventPublisher> {
+  switch (publisher.kind) {
+    case "kafka":
+      return openKafkaPublisher({ ...publisher, source });
+    default:
+      throw new TypeError(`no publisher ${publisher.kind}`);
+  }
+}
+
 /** Asks every service that a configuration names whether it is as it must be, changing nothing in it. */
 export async function* checkServices(config: Config): AsyncGenerator<ServiceCheck, void, void> {
   const { storage } = config;
   if (storage.kind === "postgres") {
     yield* checkPostgres({ ...storage, vectors: config.index.kind === "database" });
+  }
+  if (config.index.kind === "pinecone") {
+    const system = createSystem();
+    const { embedder_id, dimensions } = await openEmbedder(config.embedder, system);
+    yield* checkPinecone({ ...config.index, system, embedder: { embedder_id, dimensions } });
+  }
+  for (const publisher of config.publishers) {
+    if (publisher.kind === "kafka") yield* checkKafka(publisher);
   }
 }
 

@@ -59,24 +59,31 @@ export interface Config {
         bucket: string;
         prefix: string;
         region: string;
-        endpoint: string | undefined;
+        endpoint?: string;
         force_path_style: boolean;
-        sse: "AES256" | "aws:kms" | undefined;
-        kms_key_id: string | undefined;
+        sse?: "AES256" | "aws:kms";
+        kms_key_id?: string;
       };
   queue:
     | { kind: "database" }
     | {
         kind: "sqs";
         queue_url: string;
-        dead_letter_queue_url: string | undefined;
+        dead_letter_queue_url?: string;
         region: string;
-        endpoint: string | undefined;
+        endpoint?: string;
         wait_seconds: number;
       };
   index:
     | { kind: "database" }
-    | { kind: "pinecone"; index_host: string; api_key: string; namespace_prefix: string; timeout_ms: number };
+    | {
+        kind: "pinecone";
+        index_host: string;
+        api_key: string;
+        namespace_prefix: string;
+        timeout_ms: number;
+        visible_wait_ms: number;
+      };
   publishers: PublisherConfig[];
   /** Names this installation in CloudEvents. */
   event_source: string;
@@ -89,24 +96,20 @@ export type PublisherConfig =
   | {
       kind: "kafka";
       brokers: string[];
-      /** Of all events, but those of a family that has its own. */
-      topic: string;
-      document_topic: string | undefined;
-      ingestion_topic: string | undefined;
+      /** Of all events, or of each family. */
+      topic: string | { document: string; ingestion: string };
       mode: "binary" | "structured";
       compression: "none" | "gzip" | "snappy" | "lz4" | "zstd";
       client_id: string;
       tls: boolean;
-      sasl:
-        | {
-            mechanism: "plain" | "scram-sha-256" | "scram-sha-512";
-            username: string;
-            password: string;
-          }
-        | undefined;
+      sasl?: {
+        mechanism: "plain" | "scram-sha-256" | "scram-sha-512";
+        username: string;
+        password: string;
+      };
     }
-  | { kind: "sqs"; queue_url: string; region: string; endpoint: string | undefined }
-  | { kind: "sns"; topic_arn: string; region: string; endpoint: string | undefined };
+  | { kind: "sqs"; queue_url: string; region: string; endpoint?: string }
+  | { kind: "sns"; topic_arn: string; region: string; endpoint?: string };
 
 /** A configuration that can't be used: one line for each wrong key. */
 export class ConfigError extends Error {
@@ -237,10 +240,10 @@ function toConfig(values: Settings): Config {
             bucket: given(values.SLUICE_S3_BUCKET),
             prefix: values.SLUICE_S3_PREFIX,
             region: values.SLUICE_AWS_REGION,
-            endpoint: values.SLUICE_S3_ENDPOINT,
+            ...present("endpoint", values.SLUICE_S3_ENDPOINT),
             force_path_style: values.SLUICE_S3_PATH_STYLE,
-            sse: values.SLUICE_S3_SSE,
-            kms_key_id: values.SLUICE_S3_KMS_KEY_ID,
+            ...present("sse", values.SLUICE_S3_SSE),
+            ...present("kms_key_id", values.SLUICE_S3_KMS_KEY_ID),
           },
     queue:
       values.SLUICE_QUEUE === "database"
@@ -248,9 +251,9 @@ function toConfig(values: Settings): Config {
         : {
             kind: "sqs",
             queue_url: given(values.SLUICE_SQS_QUEUE_URL),
-            dead_letter_queue_url: values.SLUICE_SQS_DEAD_LETTER_QUEUE_URL,
+            ...present("dead_letter_queue_url", values.SLUICE_SQS_DEAD_LETTER_QUEUE_URL),
             region: values.SLUICE_AWS_REGION,
-            endpoint: values.SLUICE_SQS_ENDPOINT,
+            ...present("endpoint", values.SLUICE_SQS_ENDPOINT),
             wait_seconds: values.SLUICE_SQS_WAIT_SECONDS,
           },
     index:
@@ -262,6 +265,7 @@ function toConfig(values: Settings): Config {
             api_key: given(values.SLUICE_PINECONE_API_KEY),
             namespace_prefix: values.SLUICE_PINECONE_NAMESPACE_PREFIX,
             timeout_ms: values.SLUICE_PINECONE_TIMEOUT_SECONDS * 1_000,
+            visible_wait_ms: values.SLUICE_PINECONE_VISIBLE_WAIT_SECONDS * 1_000,
           },
     publishers: values.SLUICE_PUBLISHERS.map((kind) => toPublisher(kind, values)),
     event_source: values.SLUICE_EVENT_SOURCE,
@@ -274,6 +278,21 @@ function toConfig(values: Settings): Config {
       api_key: values.SLUICE_API_KEY,
     },
   };
+}
+
+function topicOf(values: Settings): string | { document: string; ingestion: string } {
+  const { SLUICE_KAFKA_TOPIC: all } = values;
+  const { SLUICE_KAFKA_DOCUMENT_TOPIC: document = all, SLUICE_KAFKA_INGESTION_TOPIC: ingestion = all } =
+    values;
+  return document === ingestion ? document : { document, ingestion };
+}
+
+/** The key with its value, or nothing where there is none. */
+function present<const Key extends string, Value>(
+  key: Key,
+  value: Value | undefined,
+): { [K in Key]?: Value } {
+  return value === undefined ? {} : ({ [key]: value } as { [K in Key]?: Value });
 }
 
 /** What `contradictions` has seen to be there. */
@@ -302,11 +321,11 @@ function toPublisher(kind: PublisherConfig["kind"], values: Settings): Publisher
   switch (kind) {
     case "sqs": {
       const queue_url = given(values.SLUICE_SQS_EVENTS_QUEUE_URL);
-      return { kind, queue_url, region, endpoint: values.SLUICE_SQS_ENDPOINT };
+      return { kind, queue_url, region, ...present("endpoint", values.SLUICE_SQS_ENDPOINT) };
     }
     case "sns": {
       const topic_arn = given(values.SLUICE_SNS_TOPIC_ARN);
-      return { kind, topic_arn, region, endpoint: values.SLUICE_SNS_ENDPOINT };
+      return { kind, topic_arn, region, ...present("endpoint", values.SLUICE_SNS_ENDPOINT) };
     }
     case "kafka": {
       const mechanism = values.SLUICE_KAFKA_SASL_MECHANISM;
@@ -315,18 +334,18 @@ function toPublisher(kind: PublisherConfig["kind"], values: Settings): Publisher
         brokers: given(values.SLUICE_KAFKA_BROKERS)
           .split(",")
           .map((broker) => broker.trim()),
-        topic: values.SLUICE_KAFKA_TOPIC,
-        document_topic: values.SLUICE_KAFKA_DOCUMENT_TOPIC,
-        ingestion_topic: values.SLUICE_KAFKA_INGESTION_TOPIC,
+        topic: topicOf(values),
         mode: values.SLUICE_KAFKA_MODE,
         compression: values.SLUICE_KAFKA_COMPRESSION,
         client_id: values.SLUICE_KAFKA_CLIENT_ID,
         tls: values.SLUICE_KAFKA_TLS,
-        sasl: mechanism && {
-          mechanism,
-          username: given(values.SLUICE_KAFKA_SASL_USERNAME),
-          password: given(values.SLUICE_KAFKA_SASL_PASSWORD),
-        },
+        ...(mechanism && {
+          sasl: {
+            mechanism,
+            username: given(values.SLUICE_KAFKA_SASL_USERNAME),
+            password: given(values.SLUICE_KAFKA_SASL_PASSWORD),
+          },
+        }),
       };
     }
   }

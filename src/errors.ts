@@ -223,6 +223,25 @@ export const errorTable = {
     title: "The embedding service refused the request",
     fix: "Check the model name, the API key and the chunk size limit of the service.",
   },
+  index_unavailable: {
+    status: 503,
+    retryable: true,
+    title: "The index service did not answer as it should",
+    fix: "Check the service and its address (`sluice doctor`); jobs are retried by themselves.",
+  },
+  index_rate_limited: {
+    status: 503,
+    retryable: true,
+    counts: false,
+    title: "The index service asked to slow down",
+    fix: "Nothing to do: jobs are retried after the time that the service named. If it lasts, raise its limits.",
+  },
+  index_rejected: {
+    status: 502,
+    retryable: false,
+    title: "The index service refused the request",
+    fix: "Check its key, its dimensions and its quota (`sluice doctor`), then retry the job.",
+  },
   worker_lost: {
     status: 500,
     retryable: true,

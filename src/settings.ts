@@ -231,6 +231,9 @@ const pinecone = {
     .string()
     .default("")
     .describe("before the tenant in the name of its namespace"),
+  SLUICE_PINECONE_VISIBLE_WAIT_SECONDS: integer(0, 300)
+    .default(10)
+    .describe("longest wait until what was written shows in searches; 0: don't wait"),
   SLUICE_PINECONE_TIMEOUT_SECONDS: integer(1, 600).default(30).describe("longest wait for one answer"),
 };
 

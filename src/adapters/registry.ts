@@ -4,7 +4,11 @@ import type { Embedder } from "../ports/embedder.ts";
 import type { Extractor } from "../ports/extractor.ts";
 import type { Log } from "../ports/log.ts";
 import type { System } from "../ports/system.ts";
+import type { KafkaCheckOptions } from "./kafka/check.ts";
+import type { KafkaPublisherOptions } from "./kafka/publisher.ts";
 import type { OpenAiEmbedderOptions } from "./openai/embedder.ts";
+import type { PineconeCheckOptions } from "./pinecone/check.ts";
+import type { PineconeIndexOptions } from "./pinecone/vector-index.ts";
 import type { PostgresCheckOptions } from "./postgres/check.ts";
 import type { PostgresStorageOptions } from "./postgres/storage.ts";
 
@@ -52,6 +56,26 @@ export async function openExtractor(settings: {
 }): Promise<Extractor> {
   const { createProcessExtractor } = await import("./extract/process-extractor.ts");
   return createProcessExtractor(settings);
+}
+
+export async function openPinecone(options: PineconeIndexOptions) {
+  const { createPineconeIndex } = await import("./pinecone/vector-index.ts");
+  return createPineconeIndex(options);
+}
+
+export async function openKafkaPublisher(options: KafkaPublisherOptions) {
+  const { createKafkaPublisher } = await import("./kafka/publisher.ts");
+  return createKafkaPublisher(options);
+}
+
+export async function* checkKafka(options: KafkaCheckOptions) {
+  const check = await import("./kafka/check.ts");
+  yield* check.checkKafka(options);
+}
+
+export async function* checkPinecone(options: PineconeCheckOptions) {
+  const check = await import("./pinecone/check.ts");
+  yield* check.checkPineconeIndex(options);
 }
 
 export async function* checkPostgres(options: PostgresCheckOptions) {
