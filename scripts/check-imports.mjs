@@ -4,7 +4,16 @@ import { dirname, join, relative, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
-const core = ["document.ts", "events.ts", "cloudevents.ts", "errors.ts", "ids.ts", "job.ts", "chunk.ts", "filter.ts"];
+const core = [
+  "document.ts",
+  "events.ts",
+  "cloudevents.ts",
+  "errors.ts",
+  "ids.ts",
+  "job.ts",
+  "chunk.ts",
+  "filter.ts",
+];
 
 /** Which places each place may import from, besides itself. Whatever is not listed is forbidden. */
 const allowed = {

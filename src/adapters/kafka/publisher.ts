@@ -174,13 +174,16 @@ export function createKafkaPublisher(options: KafkaPublisherOptions): EventPubli
     publish(events) {
       if (events.length === 0) return Promise.resolve();
       const result = turn.then(() => publish(events));
-      // The next one waits for this one's end, however it ends; its caller is told by `result`.
-      turn = result.catch(() => {});
+      turn = result;
+      // Those that wait behind one that failed fail with it: their events come after the ones that are missing now.
+      result.catch(() => {
+        if (turn === result) turn = Promise.resolve();
+      });
       return result;
     },
     async close() {
       closed = true;
-      await turn;
+      await Promise.allSettled([turn]);
       const closing = producer;
       producer = undefined;
       await closing?.close();

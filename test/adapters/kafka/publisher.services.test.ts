@@ -244,6 +244,24 @@ describe("what can't be published", () => {
     });
   });
 
+  test("what waits behind a publish that fails is not published ahead of it", async () => {
+    const topic = await makeTopic(kafka.brokers, {
+      partitions: 1,
+      configs: { "max.message.bytes": "20000" },
+    });
+    const [first, second] = eventsOf(1, 2) as [SluiceEvent, SluiceEvent];
+    const { filename } = first.data as { filename: string };
+    (first.data as { filename: string }).filename = "x".repeat(30_000);
+    await withPublisher({ topic }, async (publisher) => {
+      const results = await Promise.allSettled([publisher.publish([first]), publisher.publish([second])]);
+      expect(results.map(({ status }) => status)).toEqual(["rejected", "rejected"]);
+      (first.data as { filename: string }).filename = filename;
+      await publisher.publish([first, second]);
+    });
+    const read = (await readTopics(kafka.brokers, [topic])).map(eventOf);
+    expect(read.map(({ event_id }) => event_id)).toEqual([first.event_id, second.event_id]);
+  });
+
   test("events that are too large only together go in parts", async () => {
     const topic = await makeTopic(kafka.brokers, {
       partitions: 1,
