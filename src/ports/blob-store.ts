@@ -67,6 +67,12 @@ export interface BlobStore {
   localPath?(key: string): string;
   /** Bytes that can still be stored, where the store knows. */
   freeBytes?(): Promise<number>;
+  /**
+   * Frees what puts of processes that died have left where nobody can read it, unless they began within
+   * `older_than_ms`: those may still be under way. Only where the store keeps such things apart from blobs.
+   * @returns how many were removed
+   */
+  removeUnfinished?(older_than_ms: number): Promise<number>;
   /** Where clients can put their bytes themselves. */
   direct?: DirectUpload;
   /** Proves that a put would work now, by doing a small one. @throws SluiceError as `put` does. */

@@ -9,12 +9,12 @@ import type { System } from "../ports/system.ts";
 const MIN_AGE_MS = 6 * 3_600_000;
 const BATCH = 500;
 
-/** @returns how many blobs were removed */
+/** @returns how many blobs and unfinished puts were removed */
 export async function sweepBlobs(
   { blobs, documents, system }: { blobs: BlobStore; documents: DocumentStore; system: System },
   signal: AbortSignal,
 ): Promise<number> {
-  let removed = 0;
+  let removed = (await blobs.removeUnfinished?.(MIN_AGE_MS)) ?? 0;
   let batch: string[] = [];
   async function settle(): Promise<void> {
     const named = await documents.referencedBlobs(batch);
@@ -27,6 +27,8 @@ export async function sweepBlobs(
   }
   for await (const { key, modified_at } of blobs.list("")) {
     if (signal.aborted) return removed;
+    // A bucket may hold other things beside.
+    if (!/\/blob_[^/]*$/.test(key)) continue;
     if (system.now() - modified_at < MIN_AGE_MS) continue;
     batch.push(key);
     if (batch.length === BATCH) await settle();

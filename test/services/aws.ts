@@ -11,6 +11,12 @@ import { freePort } from "../e2e/processes.ts";
 
 export interface AwsServer {
   endpoint: string;
+  /** For clients inside this process. */
+  connection: {
+    endpoint: string;
+    region: string;
+    credentials: { accessKeyId: string; secretAccessKey: string };
+  };
   bucket: string;
   queue_url: string;
   dead_letter_queue_url: string;
@@ -73,12 +79,12 @@ export async function startAws({ visibility_seconds = 30 } = {}): Promise<AwsSer
 
   await start();
   const credentials = { accessKeyId: "test", secretAccessKey: "test" };
-  const options = { endpoint, region: REGION, credentials };
+  const connection = { endpoint, region: REGION, credentials };
   const bucket = "sluice";
-  const s3 = new S3Client({ ...options, forcePathStyle: true });
+  const s3 = new S3Client({ ...connection, forcePathStyle: true });
   await s3.send(new CreateBucketCommand({ Bucket: bucket }));
   s3.destroy();
-  const sqs = new SQSClient(options);
+  const sqs = new SQSClient(connection);
   const create = async (QueueName: string, Attributes: Record<string, string>) =>
     (await sqs.send(new CreateQueueCommand({ QueueName, Attributes }))).QueueUrl as string;
   const dead_letter_queue_url = await create("sluice-jobs-dead", {});
@@ -93,6 +99,7 @@ export async function startAws({ visibility_seconds = 30 } = {}): Promise<AwsSer
 
   return {
     endpoint,
+    connection,
     bucket,
     queue_url,
     dead_letter_queue_url,

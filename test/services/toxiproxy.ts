@@ -1,10 +1,8 @@
 /** A proxy that breaks connections as it is told to: Toxiproxy, built once with `go install`. */
-import { execFileSync, spawn } from "node:child_process";
+import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { existsSync, mkdirSync } from "node:fs";
-import { homedir } from "node:os";
-import { join } from "node:path";
 import { freePort } from "../e2e/processes.ts";
+import { goProgram } from "./go-program.ts";
 
 const VERSION = "v2.12.0";
 const MODULE = `github.com/Shopify/toxiproxy/v2/cmd/server@${VERSION}`;
@@ -19,12 +17,14 @@ export interface ToxicProxy {
    * and nobody was told.
    */
   swallowAnswers(ms: number): Promise<void>;
+  /** Closes every connection; new ones are taken again at once. */
+  drop(): Promise<void>;
   stop(): Promise<void>;
 }
 
 /** @throws Error when it can't be built or doesn't start */
 export async function startToxiproxy(upstream: string): Promise<ToxicProxy> {
-  const program = build();
+  const program = goProgram(MODULE, "server");
   const [control, port] = [await freePort(), await freePort()];
   const child = spawn(program, ["-host", "127.0.0.1", "-port", String(control)], {
     env: { ...process.env, LOG_LEVEL: "error" },
@@ -66,29 +66,16 @@ export async function startToxiproxy(upstream: string): Promise<ToxicProxy> {
       await call("DELETE", "/it/toxics/swallow");
       await call("POST", "/it", { enabled: true });
     },
+    async drop() {
+      await call("POST", "/it", { enabled: false });
+      await call("POST", "/it", { enabled: true });
+    },
     async stop() {
       const ended = once(child, "exit");
       child.kill("SIGKILL");
       await ended;
     },
   };
-}
-
-function build(): string {
-  const folder = join(
-    process.env.XDG_CACHE_HOME ?? join(homedir(), ".cache"),
-    "sluice",
-    `toxiproxy-${VERSION}`,
-  );
-  const program = join(folder, "server");
-  if (existsSync(program)) return program;
-  mkdirSync(folder, { recursive: true });
-  try {
-    execFileSync("go", ["install", MODULE], { env: { ...process.env, GOBIN: folder }, stdio: "pipe" });
-  } catch (error) {
-    throw new Error(`Toxiproxy could not be built (go install ${MODULE})`, { cause: error });
-  }
-  return program;
 }
 
 const pause = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms));

@@ -88,7 +88,7 @@ test("more than one batch of blobs: each is judged, the last ones too", async ()
 
 test("a stop ends it before the next blob", async () => {
   const { clock, rig } = await openSweepable({ storage: "memory" });
-  for (const key of ["t1/a", "t1/b", "t1/c"]) await rig.blobs.put(key, bytesOf("x"));
+  for (const key of ["t1/blob_a", "t1/blob_b", "t1/blob_c"]) await rig.blobs.put(key, bytesOf("x"));
   clock.advance(7 * HOUR_MS);
   const stopping = new AbortController();
   let seen = 0;
@@ -108,9 +108,17 @@ test("a stop ends it before the next blob", async () => {
 
 test("a blob that can't be removed ends the sweep with the reason; the next one goes on", async () => {
   const { clock, rig, sweep } = await openSweepable();
-  for (const key of ["t1/a", "t1/b"]) await rig.blobs.put(key, bytesOf("x"));
+  for (const key of ["t1/blob_a", "t1/blob_b"]) await rig.blobs.put(key, bytesOf("x"));
   clock.advance(7 * HOUR_MS);
   const broken = { ...rig.blobs, delete: () => Promise.reject(new Error("read-only")) };
   await expect(sweepBlobs({ ...rig, blobs: broken }, signal)).rejects.toThrow("read-only");
   expect(await sweep()).toBe(2);
+});
+
+test("what is no blob of Sluice's stays: a bucket may hold other things", async () => {
+  const { clock, rig, sweep } = await openSweepable({ storage: "memory" });
+  await rig.blobs.put("photos/cat.jpg", bytesOf("somebody else's"));
+  clock.advance(7 * HOUR_MS);
+  expect(await sweep()).toBe(0);
+  expect(await rig.blobKeys()).toEqual(["photos/cat.jpg"]);
 });
