@@ -36,7 +36,11 @@ export interface StorageHarness {
 }
 
 export type OpenStorage = () => Promise<StorageHarness>;
-export type StorageCapability = "durable" | "shared" | "embedder_change";
+/**
+ * `turns`: tenants take turns. `order`: within a tenant, by priority and then by age. `next_ready`: `nextReadyAt` tells
+ * when, and not just that `claim` itself waits.
+ */
+export type StorageCapability = "durable" | "shared" | "embedder_change" | "turns" | "order" | "next_ready";
 export type StorageGaps = Gaps<StorageCapability>;
 
 /** Further connections to what a test works on; the suite closes them. */

@@ -94,9 +94,12 @@ for (const file of sources(join(root, "src"))) {
     const to = placeOf(resolve(dirname(file), target));
     if (to === from && from !== "adapters") continue;
     if (from === "adapters") {
-      // One technology never reaches into another.
+      // One technology never reaches into another; what lies beside them serves them all.
       const technology = (path) => relative(join(root, "src/adapters"), path).split("/")[0];
+      const shared =
+        /^[^/]+\.ts$/.test(technology(resolve(dirname(file), target))) && !target.endsWith("/registry.ts");
       if (
+        !shared &&
         to === "adapters" &&
         name !== "src/adapters/registry.ts" &&
         technology(file) !== technology(resolve(dirname(file), target))

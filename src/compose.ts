@@ -6,13 +6,21 @@ import {
   checkKafka,
   checkPinecone,
   checkPostgres,
+  checkS3,
+  checkSns,
+  checkSqsEvents,
+  checkSqsQueue,
   openEmbedder,
   openExtractor,
   openFolderBlobs,
   openKafkaPublisher,
   openPinecone,
   openPostgres,
+  openS3Blobs,
+  openSnsPublisher,
   openSqlite,
+  openSqsPublisher,
+  openSqsQueue,
   type StorageParts,
 } from "./adapters/registry.ts";
 import type { Config, PublisherConfig } from "./config.ts";
@@ -29,6 +37,7 @@ import type { DocumentStore } from "./ports/document-store.ts";
 import type { Embedder } from "./ports/embedder.ts";
 import type { EventPublisher } from "./ports/event-publisher.ts";
 import type { Extractor } from "./ports/extractor.ts";
+import type { JobDispatch } from "./ports/job-dispatch.ts";
 import type { JobQueue } from "./ports/job-queue.ts";
 import type { Log } from "./ports/log.ts";
 import type { ServiceCheck } from "./ports/service-check.ts";
@@ -90,7 +99,7 @@ export async function openAdapters(
     const embedder = given.embedder ?? (await openEmbedder(config.embedder, system));
     const parts = { system, embedder, log };
     const storage = given.documents ? (given as Storage) : await open(openStorage(config, parts));
-    const { documents, queue, keys, maintenance } = storage;
+    const { documents, keys, maintenance } = storage;
     const index =
       config.index.kind === "pinecone" && !given.index
         ? await open(openPinecone({ ...config.index, system, embedder, documents, words: storage.index }))
@@ -99,10 +108,10 @@ export async function openAdapters(
       system,
       embedder,
       documents,
-      queue,
+      queue: given.queue ?? (await openQueue(config, storage, parts, open)),
       index,
       keys,
-      blobs: given.blobs ?? (await openFolderBlobs(join(config.data_dir, "blobs"))),
+      blobs: given.blobs ?? (await openBlobs(config, open)),
       extractor:
         given.extractor ??
         (await open(openExtractor({ ...config.extract, size: config.worker_concurrency }))),
@@ -118,8 +127,28 @@ export async function openAdapters(
   }
 }
 
-/** Ports that share transactions. */
-type Storage = Pick<Adapters, "documents" | "queue" | "index" | "keys" | "maintenance">;
+/** Ports that share transactions. `dispatch`: what a queue outside of the database needs from the one in it. */
+type Storage = Pick<Adapters, "documents" | "queue" | "index" | "keys" | "maintenance"> & {
+  dispatch?: JobDispatch;
+};
+
+type Open = <T extends { close(): Promise<void> }>(opening: Promise<T>) => Promise<T>;
+
+async function openBlobs({ blobs, data_dir }: Config, open: Open): Promise<BlobStore> {
+  return blobs.kind === "s3" ? open(openS3Blobs(blobs)) : openFolderBlobs(join(data_dir, "blobs"));
+}
+
+async function openQueue(
+  { queue }: Config,
+  { queue: inner, dispatch }: Storage,
+  { system, log }: StorageParts,
+  open: Open,
+): Promise<JobQueue> {
+  if (queue.kind === "database") return inner;
+  // The configuration is refused before: only PostgreSQL has this.
+  if (!dispatch) throw new TypeError(`the queue ${queue.kind} needs a storage with a dispatch`);
+  return open(openSqsQueue({ ...queue, inner, dispatch, system, log }));
+}
 
 function openStorage(config: Config, parts: StorageParts): Promise<Storage & { close(): Promise<void> }> {
   const { storage } = config;
@@ -139,8 +168,10 @@ function openPublisher(
   switch (publisher.kind) {
     case "kafka":
       return openKafkaPublisher({ ...publisher, source });
-    default:
-      throw new TypeError(`no publisher ${publisher.kind}`);
+    case "sqs":
+      return openSqsPublisher({ ...publisher, source });
+    case "sns":
+      return openSnsPublisher({ ...publisher, source });
   }
 }
 
@@ -155,8 +186,13 @@ export async function* checkServices(config: Config): AsyncGenerator<ServiceChec
     const { embedder_id, dimensions } = await openEmbedder(config.embedder, system);
     yield* checkPinecone({ ...config.index, system, embedder: { embedder_id, dimensions } });
   }
+  if (config.blobs.kind === "s3") yield* checkS3(config.blobs);
+  if (config.queue.kind === "sqs")
+    yield* checkSqsQueue({ ...config.queue, max_attempts: config.max_attempts });
   for (const publisher of config.publishers) {
     if (publisher.kind === "kafka") yield* checkKafka(publisher);
+    if (publisher.kind === "sqs") yield* checkSqsEvents(publisher);
+    if (publisher.kind === "sns") yield* checkSns(publisher);
   }
 }
 
@@ -218,9 +254,9 @@ export function composeMaintenance(config: Config, adapters: Adapters): Maintena
   const { maintenance } = adapters;
   if (!maintenance) return undefined;
   const parts = { ...adapters, maintenance, max_attempts: config.max_attempts };
-  const openBlobs = (data_dir: string) => openFolderBlobs(join(data_dir, "blobs"));
+  const openFolder = (data_dir: string) => openFolderBlobs(join(data_dir, "blobs"));
   return {
-    backUp: (folder, options) => backUp({ ...parts, openBlobs }, folder, options),
+    backUp: (folder, options) => backUp({ ...parts, openBlobs: openFolder }, folder, options),
     verify: (options) => verify(parts, options),
   };
 }

@@ -4,6 +4,11 @@ import type { Embedder } from "../ports/embedder.ts";
 import type { Extractor } from "../ports/extractor.ts";
 import type { Log } from "../ports/log.ts";
 import type { System } from "../ports/system.ts";
+import type { SqsCheckOptions } from "./aws/messaging-check.ts";
+import type { S3BlobStoreOptions } from "./aws/s3-client.ts";
+import type { SnsPublisherOptions } from "./aws/sns-publisher.ts";
+import type { SqsPublisherOptions } from "./aws/sqs-publisher.ts";
+import type { SqsQueueOptions } from "./aws/sqs-queue.ts";
 import type { KafkaCheckOptions } from "./kafka/check.ts";
 import type { KafkaPublisherOptions } from "./kafka/publisher.ts";
 import type { OpenAiEmbedderOptions } from "./openai/embedder.ts";
@@ -49,6 +54,29 @@ export async function openFolderBlobs(folder: string): Promise<BlobStore> {
   return createFolderBlobStore({ folder });
 }
 
+export async function openS3Blobs(options: S3BlobStoreOptions) {
+  const { createS3BlobStore } = await import("./aws/s3-blob-store.ts");
+  return createS3BlobStore(options);
+}
+
+/** This process tells SQS of jobs from now on, whether it works on some or not. */
+export async function openSqsQueue(options: SqsQueueOptions) {
+  const { createSqsQueue } = await import("./aws/sqs-queue.ts");
+  const queue = createSqsQueue(options);
+  queue.start();
+  return queue;
+}
+
+export async function openSqsPublisher(options: SqsPublisherOptions) {
+  const { createSqsPublisher } = await import("./aws/sqs-publisher.ts");
+  return createSqsPublisher(options);
+}
+
+export async function openSnsPublisher(options: SnsPublisherOptions) {
+  const { createSnsPublisher } = await import("./aws/sns-publisher.ts");
+  return createSnsPublisher(options);
+}
+
 export async function openExtractor(settings: {
   timeout_ms: number;
   memory_mb: number;
@@ -66,6 +94,26 @@ export async function openPinecone(options: PineconeIndexOptions) {
 export async function openKafkaPublisher(options: KafkaPublisherOptions) {
   const { createKafkaPublisher } = await import("./kafka/publisher.ts");
   return createKafkaPublisher(options);
+}
+
+export async function* checkS3(options: S3BlobStoreOptions) {
+  const check = await import("./aws/s3-check.ts");
+  yield* check.checkS3(options);
+}
+
+export async function* checkSqsQueue(options: SqsCheckOptions) {
+  const check = await import("./aws/messaging-check.ts");
+  yield* check.checkSqsQueue(options);
+}
+
+export async function* checkSqsEvents(options: SqsPublisherOptions) {
+  const check = await import("./aws/messaging-check.ts");
+  yield* check.checkSqsEvents(options);
+}
+
+export async function* checkSns(options: SnsPublisherOptions) {
+  const check = await import("./aws/messaging-check.ts");
+  yield* check.checkSns(options);
 }
 
 export async function* checkKafka(options: KafkaCheckOptions) {

@@ -6,8 +6,6 @@ export interface Dispatch {
   tenant_id: string;
   /** Unix milliseconds; not to be run before. */
   run_at: number;
-  /** Of the document, for brokers that keep messages about one thing in order; null when the job is about none. */
-  document_id: string | null;
 }
 
 /**
@@ -32,7 +30,7 @@ export interface JobDispatch {
   /**
    * `JobQueue.claim`, but of these jobs: those that are ready now. MUST count the attempt and hand each to one caller.
    * @returns what was claimed; and in `deferred` the ids of jobs that are ready but left waiting because their tenant
-   *   has `max_running_per_tenant` running. Any other job was not to be run: its message means nothing any more.
+   *   has `max_running_per_tenant` running. Any other job was not to be run now.
    */
   claimJobs(
     worker_id: string,

@@ -144,15 +144,7 @@ export function createPostgresDispatch({ connection, clock }: StoreParts): JobDi
         again_ms,
         clock.forDatabase(),
       ]);
-      return rows.map(({ job_id, tenant_id, run_at, payload }): Dispatch => {
-        const { document_id } = payload;
-        return {
-          job_id,
-          tenant_id,
-          run_at,
-          document_id: typeof document_id === "string" ? document_id : null,
-        };
-      });
+      return rows.map(({ job_id, tenant_id, run_at }): Dispatch => ({ job_id, tenant_id, run_at }));
     },
     async markDispatched(job_ids, again_ms) {
       await write("SELECT $S.mark_dispatched_1($1, $2, $3)", [job_ids, again_ms, clock.forDatabase()]);
