@@ -10,6 +10,7 @@ export { describeEmbedder, type EmbedderHarness } from "./embedder.ts";
 export { describeEventPublisher, type PublisherHarness } from "./event-publisher.ts";
 export { describeExtractor, type ExtractorHarness } from "./extractor.ts";
 export type { Gaps } from "./gaps.ts";
+export { type DispatchHarness, describeJobDispatch } from "./job-dispatch.ts";
 export { describeJobQueue } from "./job-queue.ts";
 export { describeJobQueueModel, type QueueModelOptions } from "./job-queue-model.ts";
 export {

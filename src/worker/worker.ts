@@ -231,7 +231,8 @@ export function createWorker(dependencies: WorkerDependencies, options: WorkerOp
         void fill();
       });
       void keepBeating();
-      await fill();
+      // Not waited for: a queue may wait for jobs to come, and is asked again and again meanwhile.
+      void fill();
       log.info({ worker_id, concurrency }, "worker ready");
     },
 

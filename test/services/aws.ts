@@ -1,9 +1,6 @@
-/** S3, SQS and SNS in a process of their own: an emulator (the npm package fauxqs), which keeps its state on disk. */
+/** S3, SQS and SNS in a process of their own: an emulator (the npm package fauxqs), all in memory. */
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { CreateBucketCommand, S3Client } from "@aws-sdk/client-s3";
 import { CreateQueueCommand, GetQueueAttributesCommand, SQSClient } from "@aws-sdk/client-sqs";
@@ -26,8 +23,6 @@ export interface AwsServer {
   pause(): void;
   /** SIGCONT. */
   resume(): void;
-  /** SIGKILL, and a new one on the same port and data. */
-  restart(): Promise<void>;
   stop(): Promise<void>;
 }
 
@@ -36,23 +31,19 @@ const READY_MS = 20_000;
 
 /** @param visibility_seconds of the queue that brings jobs */
 export async function startAws({ visibility_seconds = 30 } = {}): Promise<AwsServer> {
-  const folder = mkdtempSync(join(tmpdir(), "sluice-aws-"));
   const port = await freePort();
   const endpoint = `http://127.0.0.1:${port}`;
-  const cli = fileURLToPath(new URL("../../node_modules/fauxqs/dist/cli.js", import.meta.url));
+  const program = fileURLToPath(new URL("../../node_modules/fauxqs/dist/cli.js", import.meta.url));
   let child: ChildProcess;
 
   async function start(): Promise<void> {
     let said = "";
-    child = spawn(process.execPath, [cli], {
+    child = spawn(process.execPath, [program], {
       env: {
         ...process.env,
         FAUXQS_PORT: String(port),
         FAUXQS_HOST: "127.0.0.1",
         FAUXQS_LOGGER: "false",
-        FAUXQS_DATA_DIR: folder,
-        FAUXQS_PERSISTENCE: "true",
-        FAUXQS_S3_STORAGE_DIR: join(folder, "s3"),
       },
       stdio: ["ignore", "pipe", "pipe"],
     });
@@ -116,14 +107,9 @@ export async function startAws({ visibility_seconds = 30 } = {}): Promise<AwsSer
     },
     pause: () => child.kill("SIGSTOP"),
     resume: () => child.kill("SIGCONT"),
-    async restart() {
-      await kill();
-      await start();
-    },
     async stop() {
       child.kill("SIGCONT");
       await kill();
-      rmSync(folder, { recursive: true, force: true });
     },
   };
 }

@@ -27,8 +27,8 @@ export interface DispatcherOptions {
   again_ms: number;
 }
 
-/** Sent by one process at a time; it has so long before another takes it for dead. */
-const SENDING_MS = 60_000;
+/** Sent by one process at a time; it has so long before another takes it for dead, and perhaps sends it twice. */
+const SENDING_MS = 15_000;
 const TAKEN_AT_ONCE = 10 * BATCH;
 /** How soon a message that was refused is sent again, and at most how late after many refusals. */
 const RETRY_MS = 1_000;
@@ -40,6 +40,8 @@ export interface Dispatcher {
   /** Sends until nothing is due; with `start` there is no need to. @throws what SQS or the database throws */
   dispatchDue(): Promise<void>;
   start(): void;
+  /** Something may be due sooner than it was thought. */
+  ring(): void;
   /** What is under way is finished. */
   close(): Promise<void>;
 }
@@ -127,6 +129,8 @@ export function createDispatcher(options: DispatcherOptions): Dispatcher {
     }
   }
 
+  const ring = () => bell.abort();
+
   function recovered(): void {
     if (failures > 0) log.info({ failures }, "SQS takes jobs again");
     failures = 0;
@@ -137,9 +141,10 @@ export function createDispatcher(options: DispatcherOptions): Dispatcher {
       while ((await dispatchSome()) > 0);
     },
     start() {
-      unwatch = options.watchJobs(() => bell.abort());
+      unwatch = options.watchJobs(ring);
       loop ??= run();
     },
+    ring,
     async close() {
       stopping.abort();
       bell.abort();

@@ -140,7 +140,10 @@ export function createSqsQueue(options: SqsQueueOptions): SqsQueue {
     }
     try {
       // Those that wait for something come again soon; of all others this changes nothing.
-      if (ours.size > 0) await dispatch.markDispatched([...ours.keys()], DEFERRED_MS);
+      if (ours.size > 0) {
+        await dispatch.markDispatched([...ours.keys()], DEFERRED_MS);
+        dispatcher.ring();
+      }
     } catch (error) {
       log.warn({ err: error }, "SQS: messages go back, for their jobs could not be marked");
       putBack();
