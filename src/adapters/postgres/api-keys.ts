@@ -3,22 +3,21 @@ import type { ApiKey, ApiKeyStore } from "../../ports/api-key-store.ts";
 import type { Connection } from "./connection.ts";
 
 export function createPostgresApiKeys({ read, write }: Connection): ApiKeyStore {
+  const find = (hash: string | null) => read<ApiKey>("SELECT * FROM $S.list_keys_1($1)", [hash]);
   return {
     async add({ key_id, tenant_id, name, hash, created_at }) {
-      await write(
-        "INSERT INTO $S.api_keys (key_id, tenant_id, name, hash, created_at) VALUES ($1, $2, $3, $4, $5)",
-        [key_id, tenant_id, name, hash, created_at],
-      );
+      await write("SELECT $S.add_key_1($1, $2, $3, $4, $5)", [key_id, tenant_id, name, hash, created_at]);
     },
     async findByHash(hash) {
-      return (await read<ApiKey>("SELECT * FROM $S.api_keys WHERE hash = $1", [hash]))[0];
+      return (await find(hash))[0];
     },
-    list: () => read<ApiKey>("SELECT * FROM $S.api_keys ORDER BY key_id"),
+    list: () => find(null),
     async revoke(key_id) {
-      return (await write("DELETE FROM $S.api_keys WHERE key_id = $1 RETURNING key_id", [key_id])).length > 0;
+      const [row] = await write<{ revoked: boolean }>("SELECT $S.revoke_key_1($1) AS revoked", [key_id]);
+      return row?.revoked === true;
     },
     async any() {
-      return (await read("SELECT FROM $S.api_keys LIMIT 1")).length > 0;
+      return (await read("SELECT FROM $S.list_keys_1(NULL) LIMIT 1")).length > 0;
     },
   };
 }

@@ -37,17 +37,17 @@ export const commitFunctions: string[] = [
   // What lies under a version besides its original.
   bodyFunction(
     "discard_versions",
-    "p_document text, p_versions int[]",
+    "p_tenant text, p_document text, p_versions int[]",
     "void",
     "v_row int;",
     `FOR v_row IN SELECT embedder_row FROM $S.embedders LOOP
-      EXECUTE format('DELETE FROM $S.vectors_%s WHERE document_id = $1 AND version = ANY ($2)', v_row)
-        USING p_document, p_versions;
+      EXECUTE format('DELETE FROM $S.vectors_%s WHERE document_id = $1 AND version = ANY ($2) AND tenant_id = $3', v_row)
+        USING p_document, p_versions, p_tenant;
     END LOOP;
-    DELETE FROM $S.entries WHERE document_id = p_document AND version = ANY (p_versions);
-    DELETE FROM $S.embeddings WHERE document_id = p_document AND version = ANY (p_versions);
-    DELETE FROM $S.chunks WHERE document_id = p_document AND version = ANY (p_versions);
-    DELETE FROM $S.checkpoints WHERE document_id = p_document AND version = ANY (p_versions);`,
+    DELETE FROM $S.entries WHERE document_id = p_document AND version = ANY (p_versions) AND tenant_id = p_tenant;
+    DELETE FROM $S.embeddings WHERE document_id = p_document AND version = ANY (p_versions) AND tenant_id = p_tenant;
+    DELETE FROM $S.chunks WHERE document_id = p_document AND version = ANY (p_versions) AND tenant_id = p_tenant;
+    DELETE FROM $S.checkpoints WHERE document_id = p_document AND version = ANY (p_versions) AND tenant_id = p_tenant;`,
   ),
 
   bodyFunction(
@@ -66,20 +66,22 @@ export const commitFunctions: string[] = [
   ),
 
   // Locks come first, in one order for all, jobs before documents: two commits that meet wait, and do not deadlock.
+  // Row-level security says so too, but not to a superuser: each statement names the tenant itself.
   bodyFunction(
     "commit_1",
     "p_commits json, p_chunks json[], p_embeddings json[], p_now bigint, p_dispatch boolean",
     "bigint",
     `v_now bigint := $S.now_ms(p_now); v_commit json; v_at int := 0; v_part json; v_record json; v_revision int;
-    v_document text; v_event json; v_locked boolean := false; v_sequence bigint := 0; v_jobs boolean;`,
+    v_tenant text; v_document text; v_event json; v_locked boolean := false; v_sequence bigint := 0; v_jobs boolean;`,
     `FOR v_commit IN SELECT value FROM json_array_elements(p_commits) LOOP
       v_at := v_at + 1;
-      PERFORM set_config('sluice.tenant', v_commit ->> 'tenant_id', true);
+      v_tenant := v_commit ->> 'tenant_id';
+      PERFORM set_config('sluice.tenant', v_tenant, true);
 
       v_part := v_commit -> 'lease';
       IF v_part IS NOT NULL THEN
         PERFORM FROM $S.jobs WHERE job_id = v_part ->> 'job_id' AND lease_token = v_part ->> 'lease_token'
-          AND state = 'running' FOR NO KEY UPDATE;
+          AND tenant_id = v_tenant AND state = 'running' FOR NO KEY UPDATE;
         IF NOT FOUND THEN ${refuse("lease_lost")}; END IF;
       END IF;
       IF v_commit ->> 'cancel_job' IS NOT NULL OR v_commit ->> 'redrive_job' IS NOT NULL THEN
@@ -88,7 +90,7 @@ export const commitFunctions: string[] = [
       END IF;
       v_jobs := v_commit -> 'settle' IS NOT NULL OR v_commit -> 'enqueue' IS NOT NULL
         OR v_commit ->> 'cancel_job' IS NOT NULL OR v_commit ->> 'redrive_job' IS NOT NULL;
-      IF v_jobs THEN PERFORM $S.notice_clock_as(v_commit ->> 'tenant_id', v_now); END IF;
+      IF v_jobs THEN PERFORM $S.notice_clock_as(v_tenant, v_now); END IF;
 
       v_part := v_commit -> 'document';
       IF v_part IS NOT NULL THEN
@@ -108,14 +110,16 @@ export const commitFunctions: string[] = [
             searchable_version = r.searchable_version, chunks_created = r.chunks_created, metadata = r.metadata,
             updated_at = r.updated_at, correlation_id = r.correlation_id, job_id = r.job_id, revision = r.revision
           FROM json_populate_record(NULL::$S.documents, v_record) AS r
-          WHERE d.document_id = v_document AND d.tenant_id = r.tenant_id AND d.revision = v_revision AND NOT d.removed;
+          WHERE d.document_id = v_document AND d.tenant_id = v_tenant AND r.tenant_id = v_tenant
+            AND d.revision = v_revision AND NOT d.removed;
           IF NOT FOUND THEN ${refuse("revision")}; END IF;
         END IF;
       END IF;
       v_part := v_commit -> 'remove_document';
       IF v_part IS NOT NULL THEN
         UPDATE $S.documents SET removed = true, revision = revision + 1
-        WHERE document_id = v_part ->> 'document_id' AND revision = (v_part ->> 'expect_revision')::int AND NOT removed;
+        WHERE document_id = v_part ->> 'document_id' AND tenant_id = v_tenant
+          AND revision = (v_part ->> 'expect_revision')::int AND NOT removed;
         IF NOT FOUND THEN ${refuse("revision")}; END IF;
       END IF;
       v_part := v_commit -> 'version';
@@ -130,18 +134,18 @@ export const commitFunctions: string[] = [
 
       v_part := v_commit -> 'discard';
       IF v_part IS NOT NULL THEN
-        PERFORM $S.discard_versions(v_part ->> 'document_id',
+        PERFORM $S.discard_versions(v_tenant, v_part ->> 'document_id',
           ARRAY(SELECT value::int FROM json_array_elements_text(v_part -> 'versions')));
       END IF;
       v_part := v_commit -> 'checkpoint';
       IF v_part IS NOT NULL THEN
         INSERT INTO $S.checkpoints VALUES (v_document, (v_record ->> 'version')::int, v_part ->> 'stage',
-          v_commit ->> 'tenant_id', v_part -> 'data', ARRAY(SELECT value FROM json_each_text(v_part -> 'data')
+          v_tenant, v_part -> 'data', ARRAY(SELECT value FROM json_each_text(v_part -> 'data')
             WHERE key LIKE '%\\_key' AND value IS NOT NULL))
         ON CONFLICT (document_id, version, stage) DO UPDATE SET data = excluded.data, blob_keys = excluded.blob_keys;
       END IF;
       IF p_chunks[v_at] IS NOT NULL THEN
-        PERFORM $S.put_chunks(v_commit ->> 'tenant_id', p_chunks[v_at]);
+        PERFORM $S.put_chunks(v_tenant, p_chunks[v_at]);
       END IF;
       v_part := v_commit -> 'embeddings';
       IF v_part IS NOT NULL THEN
@@ -150,14 +154,15 @@ export const commitFunctions: string[] = [
         SELECT document_id, version, ordinal, tenant_id, v_part ->> 'embedder_id', decode(vector, 'base64')
         FROM json_to_recordset(p_embeddings[v_at]) AS e (ordinal int, vector text)
         JOIN $S.chunks USING (ordinal)
-        WHERE document_id = v_part ->> 'document_id' AND version = (v_part ->> 'version')::int
+        WHERE document_id = v_part ->> 'document_id' AND version = (v_part ->> 'version')::int AND tenant_id = v_tenant
         ON CONFLICT (document_id, version, ordinal) DO UPDATE
           SET embedder_id = excluded.embedder_id, vector = excluded.vector;
       END IF;
       IF v_commit ->> 'erase_document' IS NOT NULL THEN
-        PERFORM FROM $S.documents WHERE document_id = v_commit ->> 'erase_document' AND removed;
+        PERFORM FROM $S.documents
+        WHERE document_id = v_commit ->> 'erase_document' AND tenant_id = v_tenant AND removed;
         IF FOUND THEN
-          PERFORM $S.discard_versions(v_commit ->> 'erase_document', ARRAY(
+          PERFORM $S.discard_versions(v_tenant, v_commit ->> 'erase_document', ARRAY(
             SELECT version FROM $S.versions WHERE document_id = v_commit ->> 'erase_document'
             UNION SELECT version FROM $S.chunks WHERE document_id = v_commit ->> 'erase_document'
             UNION SELECT version FROM $S.checkpoints WHERE document_id = v_commit ->> 'erase_document'));
@@ -167,7 +172,7 @@ export const commitFunctions: string[] = [
       END IF;
       v_part := v_commit -> 'answer';
       IF v_part IS NOT NULL THEN
-        INSERT INTO $S.answers VALUES (v_commit ->> 'tenant_id', v_part ->> 'key', v_part ->> 'fingerprint',
+        INSERT INTO $S.answers VALUES (v_tenant, v_part ->> 'key', v_part ->> 'fingerprint',
           (v_part ->> 'status')::int, v_part -> 'body', v_part ->> 'created_at');
       END IF;
       v_part := v_commit -> 'settle';

@@ -46,11 +46,15 @@ const types = {
 export function createConnection(options: PostgresOptions): Connection {
   const { url, schema = "sluice", log } = options;
   if (!/^[a-z_][a-z0-9_]{0,62}$/.test(schema)) throw new TypeError(`not a name for a schema: ${schema}`);
+  const { connect_timeout_ms = 5_000, statement_timeout_ms = 60_000 } = options;
   const settings = {
     connectionString: url,
-    connectionTimeoutMillis: options.connect_timeout_ms ?? 5_000,
-    statement_timeout: options.statement_timeout_ms ?? 60_000,
+    connectionTimeoutMillis: connect_timeout_ms,
+    statement_timeout: statement_timeout_ms,
+    // A server that went away without a word ends no statement: then this side does.
+    query_timeout: statement_timeout_ms + connect_timeout_ms,
     keepAlive: true,
+    keepAliveInitialDelayMillis: 10_000,
     application_name: "sluice",
     types,
   };

@@ -32,7 +32,8 @@ export function createDoorbell(connection: Connection, system: System, poll_ms: 
   const closing = new AbortController();
   const pending = new Set<Promise<unknown>>();
   let started: Promise<unknown> | undefined;
-  let listening = false;
+  /** Whether notifications come: behind some poolers LISTEN is answered, and nothing is ever heard. */
+  let hearing = false;
 
   function ring(bell: Bell): void {
     for (const listener of [...listeners[bell]]) listener();
@@ -77,17 +78,19 @@ export function createDoorbell(connection: Connection, system: System, poll_ms: 
             closing.signal.addEventListener("abort", () => resolve(), { once: true });
           });
           client.on("notification", ({ channel, payload }) => {
+            hearing = true;
             if (payload === me) return;
             for (const bell of bells) if (channel === `${connection.schema}_${bell}`) ring(bell);
           });
           for (const bell of bells) await client.query(`LISTEN ${connection.schema}_${bell}`);
-          listening = true;
           pause_ms = RECONNECT_MS;
           // Whatever was said while nobody listened.
           for (const bell of bells) ring(bell);
+          // By another connection, as others do it: hearing it shows that they will be heard.
+          notify("events");
           await broken;
         } finally {
-          listening = false;
+          hearing = false;
           await client.end().catch(() => {});
         }
         if (!closing.signal.aborted) log?.warn({}, "the connection that listens to PostgreSQL broke");
@@ -108,7 +111,7 @@ export function createDoorbell(connection: Connection, system: System, poll_ms: 
         const [row] = await connection.read<{ bound: number }>("SELECT bound FROM $S.event_bound_1()");
         if (row?.bound !== seen) ring("events");
         seen = row?.bound;
-        if (!listening) ring("jobs");
+        if (!hearing) ring("jobs");
       } catch {
         // Whoever has something to read there is told why.
         seen = undefined;

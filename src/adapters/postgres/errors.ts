@@ -23,7 +23,9 @@ const RETRY_AFTER_MS = 1_000;
 export function isDisconnect(error: unknown): boolean {
   const { code, message = "" } = error as PgError;
   if (code === undefined)
-    return /connection terminated|timeout exceeded|client was closed|Connection ended/i.test(message);
+    return /connection terminated|timeout exceeded|read timeout|client was closed|Connection ended/i.test(
+      message,
+    );
   if (/^(ECONN|EPIPE|ETIMEDOUT|EHOSTUNREACH|ENETUNREACH|ENOTFOUND|EAI_AGAIN|ENOENT)/.test(code)) return true;
   return /^08|^57P0[1-5]$/.test(code) || code === "25006" || code === "53300";
 }

@@ -80,10 +80,10 @@ export const wordFunctions: string[] = [
     "v_row int;",
     `PERFORM set_config('sluice.tenant', p_tenant, true);
     FOR v_row IN SELECT embedder_row FROM $S.embedders LOOP
-      EXECUTE format('DELETE FROM $S.vectors_%s WHERE document_id = $1 AND version = $2', v_row)
-        USING p_document, p_version;
+      EXECUTE format('DELETE FROM $S.vectors_%s WHERE document_id = $1 AND version = $2 AND tenant_id = $3', v_row)
+        USING p_document, p_version, p_tenant;
     END LOOP;
-    DELETE FROM $S.entries WHERE document_id = p_document AND version = p_version;`,
+    DELETE FROM $S.entries WHERE document_id = p_document AND version = p_version AND tenant_id = p_tenant;`,
   ),
 
   // p_match narrows by the tenant's own lexeme as well; p_rank is the words alone. A: the text, D: its headings.
@@ -140,13 +140,15 @@ const FOUND = `
   JOIN $S.documents AS d ON d.document_id = v.document_id AND d.searchable_version = v.version AND NOT d.removed
   WHERE d.tenant_id = p_tenant AND (p_collection IS NULL OR d.collection = p_collection)
     AND (p_filter IS NULL OR $S.matches_filter(d.metadata, p_filter))
-  ORDER BY v.distance, v.document_id, v.ordinal LIMIT p_limit`;
+  ORDER BY v.distance + 0, v.document_id, v.ordinal LIMIT p_limit`;
 
 const found = (source: string): string => FOUND.replace("%s", source);
 
 /**
  * The graph gives neighbours among which some are not visible, so it is asked for somewhat more than is wanted; where
- * that leaves too few, every vector of the tenant is compared.
+ * that leaves too few, every vector of the tenant is compared. The answer is that of one statement, and so of one
+ * snapshot: parts of two could show two versions of a document. The graph may give them a little out of order, or it
+ * would leave out those that it meets late; `+ 0` keeps the planner from taking them for sorted.
  */
 export function vectorFunctions(graph: boolean): string[] {
   const distance = "vector OPERATOR($X.<=>) p_vector::$X.vector";
@@ -156,14 +158,14 @@ export function vectorFunctions(graph: boolean): string[] {
   const viaGraph = `
     SELECT count(*) INTO v_count FROM (SELECT FROM $S.vectors_$R WHERE tenant_id = p_tenant LIMIT ${EXACT_UP_TO + 1}) AS few;
     IF v_count > ${EXACT_UP_TO} AND p_collection IS NULL AND p_filter IS NULL THEN
-      PERFORM set_config('hnsw.ef_search', least(1000, p_limit * 2 + 32)::text, true);
-      PERFORM set_config('hnsw.iterative_scan', 'strict_order', true);
-      RETURN QUERY ${found(near)};
-      GET DIAGNOSTICS v_count = ROW_COUNT;
-      IF v_count = p_limit THEN RETURN; END IF;
-      RETURN QUERY SELECT * FROM $S.nearest_exact_$R(p_tenant, p_collection, p_filter, p_vector, p_limit) AS more
-        OFFSET v_count;
-      RETURN;
+      PERFORM set_config('hnsw.ef_search', least(1000, greatest(100, p_limit * 2 + 32))::text, true);
+      PERFORM set_config('hnsw.iterative_scan', 'relaxed_order', true);
+      SELECT json_agg(hit) INTO v_near FROM (${found(near)}) AS hit (document_id, version, ordinal, score);
+      IF json_array_length(v_near) = p_limit THEN
+        RETURN QUERY SELECT * FROM json_to_recordset(v_near)
+          AS hit (document_id text, version int, ordinal int, score float8);
+        RETURN;
+      END IF;
     END IF;`;
   return [
     bodyFunction(
@@ -191,7 +193,7 @@ export function vectorFunctions(graph: boolean): string[] {
       "nearest_$R",
       "p_tenant text, p_collection text, p_filter jsonb, p_vector text, p_limit int",
       "TABLE (document_id text, version int, ordinal int, score float8)",
-      "v_count int;",
+      "v_count int; v_near json;",
       `PERFORM set_config('sluice.tenant', p_tenant, true);
       ${graph ? viaGraph : ""}
       RETURN QUERY SELECT * FROM $S.nearest_exact_$R(p_tenant, p_collection, p_filter, p_vector, p_limit);`,

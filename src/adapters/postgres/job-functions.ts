@@ -3,6 +3,7 @@ import { bodyFunction, queryFunction, refuse } from "./functions.ts";
 
 const READY = "state IN ('queued', 'retrying')";
 const FREE = "leased_by = NULL, lease_token = NULL, lease_until = NULL, updated_at = v_now";
+const WHOSE = "current_setting('sluice.tenant') IN ('*', tenant_id)";
 const EVERYBODY = "PERFORM set_config('sluice.tenant', '*', true);";
 /**
  * What a crash of the server may undo without harm: a claim undone is a job that is queued again, and its worker's
@@ -129,7 +130,7 @@ export const jobFunctions: string[] = [
     `${EVERYBODY} ${NEED_NOT_LAST}
     PERFORM $S.notice_clock(v_now);
     FOR v_job IN SELECT * FROM $S.jobs WHERE job_id = ANY (p_job_ids) AND ${READY} AND run_at <= v_now
-      ORDER BY job_id FOR UPDATE SKIP LOCKED LOOP
+      ORDER BY job_id FOR UPDATE LOOP
       IF p_max_running IS NOT NULL THEN
         INSERT INTO $S.turns VALUES (v_job.tenant_id, 0) ON CONFLICT DO NOTHING;
         PERFORM FROM $S.turns WHERE tenant_id = v_job.tenant_id FOR UPDATE;
@@ -167,8 +168,11 @@ export const jobFunctions: string[] = [
     "void",
     "v_now bigint := $S.now_ms(p_now);",
     `${EVERYBODY} ${NEED_NOT_LAST}
-    UPDATE $S.jobs SET dispatch_at = greatest(run_at, v_now) + p_again_ms
-    WHERE job_id = ANY (p_job_ids) AND ${READY} AND dispatch_at IS NOT NULL AND dispatch_at > 0;`,
+    WITH sent AS MATERIALIZED (
+      SELECT job_id FROM $S.jobs
+      WHERE job_id = ANY (p_job_ids) AND ${READY} AND dispatch_at IS NOT NULL AND dispatch_at > 0
+      ORDER BY job_id FOR UPDATE
+    ) UPDATE $S.jobs SET dispatch_at = greatest(run_at, v_now) + p_again_ms FROM sent WHERE jobs.job_id = sent.job_id;`,
   ),
   queryFunction(
     "next_dispatch_1",
@@ -254,14 +258,14 @@ export const jobFunctions: string[] = [
     RETURN QUERY SELECT * FROM $S.settle_jobs(p_settlements, v_now, p_dispatch);`,
   ),
 
-  // Both see the jobs of whoever `sluice.tenant` says.
+  // Both reach the jobs of whoever `sluice.tenant` says.
   bodyFunction(
     "cancel_job",
     "p_job text, v_now bigint",
     "void",
     "",
     `UPDATE $S.jobs SET state = 'cancelled', ${FREE}, finished_at = v_now
-    WHERE job_id = p_job AND state IN ('queued', 'retrying', 'running');
+    WHERE job_id = p_job AND state IN ('queued', 'retrying', 'running') AND ${WHOSE};
     IF NOT FOUND THEN ${refuse("job_state")}; END IF;`,
   ),
   bodyFunction(
@@ -271,7 +275,7 @@ export const jobFunctions: string[] = [
     "",
     `UPDATE $S.jobs SET state = 'queued', attempts = 0, run_at = v_now, error = NULL, finished_at = NULL,
       updated_at = v_now, dispatch_at = CASE WHEN p_dispatch THEN 0 END
-    WHERE job_id = p_job AND state IN ('dead', 'cancelled');
+    WHERE job_id = p_job AND state IN ('dead', 'cancelled') AND ${WHOSE};
     IF NOT FOUND THEN ${refuse("job_state")}; END IF;`,
   ),
   bodyFunction(

@@ -12,7 +12,7 @@ import { migrations } from "./tables.ts";
  * Functions are made again whenever this Sluice is newer than the one that made them. Their names end in a number, which
  * goes up when what they take or answer changes: so the nodes of a release that is on its way out go on working.
  */
-const FUNCTIONS = 1;
+const FUNCTIONS = 2;
 /** pgvector's graphs can be read on where too little was found since 0.8; before, every vector is compared. */
 const GRAPHS_SINCE_MINOR = 8;
 const MAX_GRAPH_DIMENSIONS = 2_000;
@@ -43,6 +43,7 @@ export function migrate(connection: Connection, embedder: Embedder | undefined):
     if (known.functions < FUNCTIONS) {
       const functions = [...jobFunctions, ...commitFunctions, ...wordFunctions, ...readFunctions];
       for (const sql of functions) await run(sql.replaceAll("$L", String(known.lock_space)));
+      await remakeVectorFunctions(client, connection.schema);
     }
     await run(`UPDATE $S.schema_version SET tables = ${migrations.length}, functions = ${FUNCTIONS}`);
     const row = embedder && (await keepVectorsOf(client, connection.schema, embedder));
@@ -71,7 +72,9 @@ interface SchemaVersion {
 }
 
 async function schemaVersion(run: Run): Promise<SchemaVersion> {
-  await run("CREATE SCHEMA IF NOT EXISTS $S");
+  // Not IF NOT EXISTS: that asks for the right to make schemas even where this one is there.
+  const [there] = await run("SELECT FROM pg_namespace WHERE nspname = '$S'");
+  if (!there) await run("CREATE SCHEMA $S");
   await run(
     "CREATE TABLE IF NOT EXISTS $S.schema_version (tables int NOT NULL, functions int NOT NULL, lock_space int NOT NULL)",
   );
@@ -102,6 +105,22 @@ async function keepVectorsOf(client: ClientBase, schema: string, embedder: Embed
   return row;
 }
 
+/** Of every embedder that has vectors here, whichever is configured now. */
+async function remakeVectorFunctions(client: ClientBase, schema: string): Promise<void> {
+  const { rows } = await client.query(
+    `SELECT embedder_row, EXISTS (SELECT FROM pg_indexes WHERE schemaname = $1
+       AND tablename = 'vectors_' || embedder_row AND indexdef LIKE '%USING hnsw%') AS graph
+     FROM ${schema}.embedders`,
+    [schema],
+  );
+  if (rows.length === 0) return;
+  const { schema: X } = await findPgvector(client);
+  for (const { embedder_row, graph } of rows) {
+    const run = runner(client, { S: schema, X, R: embedder_row });
+    for (const sql of vectorFunctions(graph)) await run(sql);
+  }
+}
+
 async function refuseOldServer(client: ClientBase): Promise<void> {
   const { rows } = await client.query("SHOW server_version_num");
   const version = Number(rows[0].server_version_num);
@@ -118,9 +137,16 @@ async function findPgvector(client: ClientBase): Promise<{ schema: string; has_g
   }
   const find = `SELECT nspname, extversion FROM pg_extension JOIN pg_namespace ON pg_namespace.oid = extnamespace
     WHERE extname = 'vector'`;
+  // One for the whole database, whose other schemas may be starting as well.
+  await client.query("SELECT pg_advisory_xact_lock(hashtext('sluice:pgvector'))");
   let { rows } = await client.query(find);
   if (rows.length === 0) {
-    await client.query("CREATE EXTENSION vector");
+    await client.query("CREATE EXTENSION vector").catch((error: { code?: string }) => {
+      if (error.code !== "42501") throw error;
+      throw refusal(
+        "The role of SLUICE_POSTGRES_URL may not add pgvector to the database. As a superuser, once: CREATE EXTENSION vector;",
+      );
+    });
     ({ rows } = await client.query(find));
   }
   const { nspname, extversion } = rows[0] as { nspname: string; extversion: string };

@@ -73,7 +73,7 @@ export const readFunctions: string[] = [
      FROM unnest(p_documents, p_versions, p_ordinals) AS place (document_id, version, ordinal)
      JOIN $S.chunks USING (document_id, version, ordinal)
      JOIN $S.documents USING (document_id)
-     WHERE documents.tenant_id = p_tenant AND NOT removed`,
+     WHERE documents.tenant_id = p_tenant AND chunks.tenant_id = p_tenant AND NOT removed`,
   ),
   queryFunction(
     "find_answer_1",
@@ -83,21 +83,47 @@ export const readFunctions: string[] = [
     "SELECT * FROM $S.answers WHERE tenant_id = p_tenant AND key = p_key",
   ),
 
-  // Whoever reads several documents reads up to the bound only. One document's events are committed in their order.
+  // Keys tell whose a request is: they are looked up before there is a tenant.
+  bodyFunction(
+    "add_key_1",
+    "p_key text, p_tenant text, p_name text, p_hash text, p_created text",
+    "void",
+    "",
+    `PERFORM set_config('sluice.tenant', p_tenant, true);
+    INSERT INTO $S.api_keys (key_id, tenant_id, name, hash, created_at)
+    VALUES (p_key, p_tenant, p_name, p_hash, p_created);`,
+  ),
+  queryFunction(
+    "list_keys_1",
+    "p_hash text",
+    "SETOF $S.api_keys",
+    "everybody",
+    "SELECT * FROM $S.api_keys WHERE p_hash IS NULL OR hash = p_hash ORDER BY key_id",
+  ),
+  bodyFunction(
+    "revoke_key_1",
+    "p_key text",
+    "boolean",
+    "",
+    `PERFORM set_config('sluice.tenant', '*', true);
+    DELETE FROM $S.api_keys WHERE key_id = p_key;
+    RETURN FOUND;`,
+  ),
+
+  // Up to the bound, also of one document: commits that write events alone don't wait for each other.
   bodyFunction(
     "read_events_1",
     "p_after bigint, p_limit int, p_tenant text, p_document text, p_correlation text, p_collection text",
     "SETOF $S.events",
     "v_bound bigint;",
     `PERFORM set_config('sluice.tenant', coalesce(p_tenant, '*'), true);
+    SELECT bound INTO v_bound FROM $S.event_bound();
     IF p_document IS NOT NULL THEN
       RETURN QUERY SELECT * FROM $S.events WHERE document_id = p_document AND sequence > p_after
-        AND (p_tenant IS NULL OR tenant_id = p_tenant) AND (p_correlation IS NULL OR correlation_id = p_correlation)
+        AND sequence <= v_bound AND (p_tenant IS NULL OR tenant_id = p_tenant)
+        AND (p_correlation IS NULL OR correlation_id = p_correlation)
         AND (p_collection IS NULL OR collection = p_collection) ORDER BY sequence LIMIT p_limit;
-      RETURN;
-    END IF;
-    SELECT bound INTO v_bound FROM $S.event_bound();
-    IF p_correlation IS NOT NULL THEN
+    ELSIF p_correlation IS NOT NULL THEN
       RETURN QUERY SELECT * FROM $S.events WHERE correlation_id = p_correlation AND sequence > p_after
         AND sequence <= v_bound AND (p_tenant IS NULL OR tenant_id = p_tenant)
         AND (p_collection IS NULL OR collection = p_collection) ORDER BY sequence LIMIT p_limit;
@@ -115,7 +141,7 @@ export const readFunctions: string[] = [
     "p_tenant text, p_document text, p_event text",
     "SETOF bigint",
     "tenant",
-    "SELECT sequence FROM $S.events WHERE document_id = p_document AND event_id = p_event",
+    "SELECT sequence FROM $S.events WHERE document_id = p_document AND tenant_id = p_tenant AND event_id = p_event",
   ),
 
   queryFunction(

@@ -190,7 +190,7 @@ export const migrations: string[] = [
   DECLARE name text;
   BEGIN
     FOREACH name IN ARRAY ARRAY['documents', 'versions', 'checkpoints', 'chunks', 'embeddings', 'entries', 'events',
-      'jobs', 'answers'] LOOP
+      'jobs', 'turns', 'answers', 'api_keys'] LOOP
       EXECUTE format('ALTER TABLE $S.%I ENABLE ROW LEVEL SECURITY', name);
       EXECUTE format('ALTER TABLE $S.%I FORCE ROW LEVEL SECURITY', name);
       EXECUTE format(

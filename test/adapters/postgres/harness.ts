@@ -13,9 +13,13 @@ import {
 } from "../../../src/adapters/postgres/storage.ts";
 import type { IndexHit, VectorIndex } from "../../../src/ports/vector-index.ts";
 
-type Where = Pick<PostgresStorageOptions, "url" | "vectors" | "poll_ms" | "pool_size">;
+type Where = Pick<PostgresStorageOptions, "url" | "vectors" | "poll_ms" | "pool_size" | "broker">;
 
-export function createHarness(where: () => Where): () => Promise<StorageHarness> {
+/** Also what a broker is told by. */
+export type PostgresHarness = StorageHarness & Pick<PostgresStorage, "dispatch">;
+
+/** @param prefix of the schemas' names; each harness on one server needs its own. Default test */
+export function createHarness(where: () => Where, prefix = "test"): () => Promise<PostgresHarness> {
   const free: string[] = [];
   let made = 0;
 
@@ -24,7 +28,7 @@ export function createHarness(where: () => Where): () => Promise<StorageHarness>
     clock: ManualClock,
     embedder: { embedder_id: string; dimensions: number } = contractEmbedder,
     onClose: () => void = () => {},
-  ): Promise<StorageHarness> {
+  ): Promise<PostgresHarness> {
     const storage = await openPostgresStorage({
       ...where(),
       schema,
@@ -53,7 +57,7 @@ export function createHarness(where: () => Where): () => Promise<StorageHarness>
 
   return async () => {
     const used = free.pop();
-    const schema = used ?? `test_${++made}`;
+    const schema = used ?? `${prefix}_${++made}`;
     if (used) await empty(where().url, used);
     return connect(schema, manualClock(), contractEmbedder, () => free.push(schema));
   };
@@ -80,11 +84,22 @@ function comparingAll({ documents, index }: PostgresStorage): VectorIndex {
   };
 }
 
-/** As it is after the first start. */
-async function empty(url: string, schema: string): Promise<void> {
+/** Runs `work` on a connection of its own. */
+export async function withClient<T>(url: string, work: (client: pg.Client) => Promise<T>): Promise<T> {
   const client = new pg.Client(url);
+  // A test may end it from the server's side; whoever uses it is told by the query.
+  client.on("error", () => {});
   await client.connect();
   try {
+    return await work(client);
+  } finally {
+    await client.end();
+  }
+}
+
+/** As it is after the first start. */
+async function empty(url: string, schema: string): Promise<void> {
+  await withClient(url, async (client) => {
     const { rows } = await client.query(
       `SELECT string_agg(format('%I.%I', schemaname, tablename), ', ') AS tables FROM pg_tables
        WHERE schemaname = $1 AND tablename NOT IN ('schema_version', 'embedders')`,
@@ -92,7 +107,5 @@ async function empty(url: string, schema: string): Promise<void> {
     );
     await client.query(`TRUNCATE ${rows[0].tables}; INSERT INTO ${schema}.clock VALUES (0);
       ALTER SEQUENCE ${schema}.event_sequence RESTART; ALTER SEQUENCE ${schema}.turn_sequence RESTART;`);
-  } finally {
-    await client.end();
-  }
+  });
 }
