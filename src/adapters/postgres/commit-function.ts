@@ -71,28 +71,30 @@ export const commitFunctions: string[] = [
     "commit_1",
     "p_commits json, p_chunks json[], p_embeddings json[], p_now bigint, p_dispatch boolean",
     "bigint",
-    `v_now bigint := $S.now_ms(p_now); v_commit json; v_at int := 0; v_part json; v_record json; v_revision int;
-    v_tenant text; v_document text; v_event json; v_locked boolean := false; v_sequence bigint := 0; v_jobs boolean;`,
-    `FOR v_commit IN SELECT value FROM json_array_elements(p_commits) LOOP
+    `v_now bigint := $S.now_ms(p_now); c record; e record; v_at int := 0; v_part json; v_record json; v_revision int;
+    v_tenant text; v_document text; v_locked boolean := false; v_sequence bigint := 0; v_jobs boolean;`,
+    `FOR c IN SELECT * FROM json_to_recordset(p_commits) AS c (tenant_id text, lease json, settle json, cancel_job text,
+      redrive_job text, document json, remove_document json, version json, discard json, checkpoint json,
+      embeddings json, erase_document text, answer json, enqueue json, events json) LOOP
       v_at := v_at + 1;
-      v_tenant := v_commit ->> 'tenant_id';
+      v_tenant := c.tenant_id;
       PERFORM set_config('sluice.tenant', v_tenant, true);
 
-      v_part := v_commit -> 'lease';
+      v_part := c.lease;
       IF v_part IS NOT NULL THEN
         PERFORM FROM $S.jobs WHERE job_id = v_part ->> 'job_id' AND lease_token = v_part ->> 'lease_token'
           AND tenant_id = v_tenant AND state = 'running' FOR NO KEY UPDATE;
         IF NOT FOUND THEN ${refuse("lease_lost")}; END IF;
       END IF;
-      IF v_commit ->> 'cancel_job' IS NOT NULL OR v_commit ->> 'redrive_job' IS NOT NULL THEN
-        PERFORM FROM $S.jobs WHERE job_id IN (v_commit ->> 'cancel_job', v_commit ->> 'redrive_job')
+      IF c.cancel_job IS NOT NULL OR c.redrive_job IS NOT NULL THEN
+        PERFORM FROM $S.jobs WHERE job_id IN (c.cancel_job, c.redrive_job)
         ORDER BY job_id FOR NO KEY UPDATE;
       END IF;
-      v_jobs := v_commit -> 'settle' IS NOT NULL OR v_commit -> 'enqueue' IS NOT NULL
-        OR v_commit ->> 'cancel_job' IS NOT NULL OR v_commit ->> 'redrive_job' IS NOT NULL;
+      v_jobs := c.settle IS NOT NULL OR c.enqueue IS NOT NULL
+        OR c.cancel_job IS NOT NULL OR c.redrive_job IS NOT NULL;
       IF v_jobs THEN PERFORM $S.notice_clock_as(v_tenant, v_now); END IF;
 
-      v_part := v_commit -> 'document';
+      v_part := c.document;
       IF v_part IS NOT NULL THEN
         v_record := v_part -> 'record';
         v_document := v_record ->> 'document_id';
@@ -115,29 +117,29 @@ export const commitFunctions: string[] = [
           IF NOT FOUND THEN ${refuse("revision")}; END IF;
         END IF;
       END IF;
-      v_part := v_commit -> 'remove_document';
+      v_part := c.remove_document;
       IF v_part IS NOT NULL THEN
         UPDATE $S.documents SET removed = true, revision = revision + 1
         WHERE document_id = v_part ->> 'document_id' AND tenant_id = v_tenant
           AND revision = (v_part ->> 'expect_revision')::int AND NOT removed;
         IF NOT FOUND THEN ${refuse("revision")}; END IF;
       END IF;
-      v_part := v_commit -> 'version';
+      v_part := c.version;
       IF v_part IS NOT NULL THEN
         INSERT INTO $S.versions SELECT * FROM json_populate_record(NULL::$S.versions, v_part);
       END IF;
 
-      IF v_commit ->> 'cancel_job' IS NOT NULL THEN PERFORM $S.cancel_job(v_commit ->> 'cancel_job', v_now); END IF;
-      IF v_commit ->> 'redrive_job' IS NOT NULL THEN
-        PERFORM $S.redrive_job(v_commit ->> 'redrive_job', v_now, p_dispatch);
+      IF c.cancel_job IS NOT NULL THEN PERFORM $S.cancel_job(c.cancel_job, v_now); END IF;
+      IF c.redrive_job IS NOT NULL THEN
+        PERFORM $S.redrive_job(c.redrive_job, v_now, p_dispatch);
       END IF;
 
-      v_part := v_commit -> 'discard';
+      v_part := c.discard;
       IF v_part IS NOT NULL THEN
         PERFORM $S.discard_versions(v_tenant, v_part ->> 'document_id',
           ARRAY(SELECT value::int FROM json_array_elements_text(v_part -> 'versions')));
       END IF;
-      v_part := v_commit -> 'checkpoint';
+      v_part := c.checkpoint;
       IF v_part IS NOT NULL THEN
         INSERT INTO $S.checkpoints VALUES (v_document, (v_record ->> 'version')::int, v_part ->> 'stage',
           v_tenant, v_part -> 'data', ARRAY(SELECT value FROM json_each_text(v_part -> 'data')
@@ -147,7 +149,7 @@ export const commitFunctions: string[] = [
       IF p_chunks[v_at] IS NOT NULL THEN
         PERFORM $S.put_chunks(v_tenant, p_chunks[v_at]);
       END IF;
-      v_part := v_commit -> 'embeddings';
+      v_part := c.embeddings;
       IF v_part IS NOT NULL THEN
         -- Of chunks that are there.
         INSERT INTO $S.embeddings (document_id, version, ordinal, tenant_id, embedder_id, vector)
@@ -158,41 +160,42 @@ export const commitFunctions: string[] = [
         ON CONFLICT (document_id, version, ordinal) DO UPDATE
           SET embedder_id = excluded.embedder_id, vector = excluded.vector;
       END IF;
-      IF v_commit ->> 'erase_document' IS NOT NULL THEN
+      IF c.erase_document IS NOT NULL THEN
         PERFORM FROM $S.documents
-        WHERE document_id = v_commit ->> 'erase_document' AND tenant_id = v_tenant AND removed;
+        WHERE document_id = c.erase_document AND tenant_id = v_tenant AND removed;
         IF FOUND THEN
-          PERFORM $S.discard_versions(v_tenant, v_commit ->> 'erase_document', ARRAY(
-            SELECT version FROM $S.versions WHERE document_id = v_commit ->> 'erase_document'
-            UNION SELECT version FROM $S.chunks WHERE document_id = v_commit ->> 'erase_document'
-            UNION SELECT version FROM $S.checkpoints WHERE document_id = v_commit ->> 'erase_document'));
-          DELETE FROM $S.versions WHERE document_id = v_commit ->> 'erase_document';
-          DELETE FROM $S.documents WHERE document_id = v_commit ->> 'erase_document';
+          PERFORM $S.discard_versions(v_tenant, c.erase_document, ARRAY(
+            SELECT version FROM $S.versions WHERE document_id = c.erase_document
+            UNION SELECT version FROM $S.chunks WHERE document_id = c.erase_document
+            UNION SELECT version FROM $S.checkpoints WHERE document_id = c.erase_document));
+          DELETE FROM $S.versions WHERE document_id = c.erase_document;
+          DELETE FROM $S.documents WHERE document_id = c.erase_document;
         END IF;
       END IF;
-      v_part := v_commit -> 'answer';
+      v_part := c.answer;
       IF v_part IS NOT NULL THEN
         INSERT INTO $S.answers VALUES (v_tenant, v_part ->> 'key', v_part ->> 'fingerprint',
           (v_part ->> 'status')::int, v_part -> 'body', v_part ->> 'created_at');
       END IF;
-      v_part := v_commit -> 'settle';
+      v_part := c.settle;
       IF v_part IS NOT NULL THEN
         PERFORM $S.settle_jobs(v_part, v_now, p_dispatch);
       END IF;
-      v_part := v_commit -> 'enqueue';
+      v_part := c.enqueue;
       IF v_part IS NOT NULL THEN PERFORM $S.insert_jobs(v_part, v_now, p_dispatch); END IF;
 
-      FOR v_event IN SELECT value FROM json_array_elements(v_commit -> 'events') LOOP
+      FOR e IN SELECT * FROM json_to_recordset(c.events) AS e (event_id text, event_type text, correlation_id text,
+        causation_id text, tenant_id text, idempotency_key text, "timestamp" text, document_id text, collection text, data json) LOOP
         IF NOT v_locked THEN
           PERFORM pg_advisory_xact_lock_shared(($L::bigint << 48) | (CASE WHEN is_called THEN last_value ELSE 0 END))
           FROM $S.event_sequence;
           v_locked := true;
         END IF;
         v_sequence := nextval('$S.event_sequence');
-        INSERT INTO $S.events VALUES (v_sequence, v_event ->> 'event_id', v_event ->> 'event_type',
-          v_event ->> 'correlation_id', v_event ->> 'causation_id', v_event ->> 'tenant_id',
-          v_event ->> 'idempotency_key', v_event ->> 'timestamp', v_event ->> 'document_id', v_event ->> 'collection',
-          v_event -> 'data');
+        INSERT INTO $S.events VALUES (v_sequence, e.event_id, e.event_type,
+          e.correlation_id, e.causation_id, e.tenant_id,
+          e.idempotency_key, e.timestamp, e.document_id, e.collection,
+          e.data);
       END LOOP;
     END LOOP;
     RETURN v_sequence;`,
@@ -203,7 +206,8 @@ export const commitFunctions: string[] = [
     "p_tenant text, v_now bigint",
     "void",
     "",
-    `PERFORM set_config('sluice.tenant', '*', true);
+    `IF EXISTS (SELECT FROM $S.clock WHERE v_now > seen - 2000 AND v_now < seen + 1000) THEN RETURN; END IF;
+    PERFORM set_config('sluice.tenant', '*', true);
     PERFORM $S.notice_clock(v_now);
     PERFORM set_config('sluice.tenant', p_tenant, true);`,
   ),

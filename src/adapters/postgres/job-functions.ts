@@ -42,15 +42,14 @@ export const jobFunctions: string[] = [
     "insert_jobs",
     "p_jobs json, v_now bigint, p_dispatch boolean",
     "void",
-    "v_job json;",
-    `FOR v_job IN SELECT value FROM json_array_elements(p_jobs) LOOP
-      INSERT INTO $S.jobs (job_id, tenant_id, job_type, payload, state, priority, attempts, max_attempts, run_at,
-        unique_key, correlation_id, created_at, updated_at, dispatch_at)
-      VALUES (v_job ->> 'job_id', v_job ->> 'tenant_id', v_job ->> 'job_type', v_job -> 'payload', 'queued',
-        coalesce((v_job ->> 'priority')::int, 0), 0, coalesce((v_job ->> 'max_attempts')::int, 5),
-        v_now + round(coalesce((v_job ->> 'delay_seconds')::float8, 0) * 1000)::bigint,
-        v_job ->> 'unique_key', v_job ->> 'correlation_id', v_now, v_now, CASE WHEN p_dispatch THEN 0 END);
-    END LOOP;`,
+    "",
+    `INSERT INTO $S.jobs (job_id, tenant_id, job_type, payload, state, priority, attempts, max_attempts, run_at,
+      unique_key, correlation_id, created_at, updated_at, dispatch_at)
+    SELECT job_id, tenant_id, job_type, payload, 'queued', coalesce(priority, 0), 0, coalesce(max_attempts, 5),
+      v_now + round(coalesce(delay_seconds, 0) * 1000)::bigint, unique_key, correlation_id, v_now, v_now,
+      CASE WHEN p_dispatch THEN 0 END
+    FROM json_to_recordset(p_jobs) AS j (job_id text, tenant_id text, job_type text, payload json, priority int,
+      max_attempts int, delay_seconds float8, unique_key text, correlation_id text);`,
   ),
   bodyFunction(
     "enqueue_1",
@@ -74,10 +73,10 @@ export const jobFunctions: string[] = [
     PERFORM $S.notice_clock(v_now);
     -- One index seek per tenant, not per job.
     WITH RECURSIVE waiting (tenant_id) AS (
-      (SELECT tenant_id FROM $S.jobs WHERE ${READY} ORDER BY tenant_id LIMIT 1)
+      (SELECT tenant_id FROM $S.jobs WHERE ${READY} ORDER BY tenant_id, priority DESC, run_at, job_id LIMIT 1)
       UNION ALL
       SELECT (SELECT jobs.tenant_id FROM $S.jobs WHERE ${READY} AND jobs.tenant_id > waiting.tenant_id
-              ORDER BY jobs.tenant_id LIMIT 1)
+              ORDER BY jobs.tenant_id, jobs.priority DESC, jobs.run_at, jobs.job_id LIMIT 1)
       FROM waiting WHERE waiting.tenant_id IS NOT NULL
     ), served AS (
       SELECT waiting.tenant_id, coalesce(turns.turn, 0) AS turn FROM waiting LEFT JOIN $S.turns USING (tenant_id)
@@ -108,7 +107,7 @@ export const jobFunctions: string[] = [
         ), taken AS (
           UPDATE $S.jobs SET state = 'running', attempts = attempts + 1, leased_by = p_worker,
             lease_until = v_now + p_lease_ms, updated_at = v_now, lease_token = replace(gen_random_uuid()::text, '-', '')
-          FROM best WHERE jobs.job_id = best.job_id RETURNING jobs.*
+          WHERE job_id = ANY (ARRAY(SELECT job_id FROM best)) RETURNING *
         ) SELECT * FROM taken ORDER BY priority DESC, run_at, job_id;
         GET DIAGNOSTICS v_got = ROW_COUNT;
         v_left := v_left - v_got;
