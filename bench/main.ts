@@ -14,6 +14,7 @@ import { eventLatency } from "./event-latency.ts";
 import { footprint } from "./footprint.ts";
 import { describeMachine } from "./machine.ts";
 import { pipelineThroughput } from "./pipeline.ts";
+import { postgres } from "./postgres/benchmark.ts";
 import { queue } from "./queue.ts";
 import { renderMachine, renderTable } from "./report.ts";
 import { stopServers } from "./server.ts";
@@ -28,11 +29,15 @@ const benchmarks: Readonly<Record<string, Benchmark>> = {
   "event-latency": eventLatency,
   queue,
   footprint,
+  postgres,
 };
+/** They start services of their own, which not every machine has. */
+const onRequest = ["postgres"];
 
 const usage = `npm run bench -- [NAME…] [--quick] [--json] [--corpus DIR] [--folder DIR]
 
-  NAME          ${Object.keys(benchmarks).join(", ")}; default all
+  NAME          ${Object.keys(benchmarks).join(", ")};
+                default all but ${onRequest.join(", ")}
   --quick       fewer rounds: a look, not a figure to quote
   --json        the result as JSON on standard output
   --corpus DIR  real files for the pipeline and for the synchronous handler
@@ -81,7 +86,8 @@ const machine = describeMachine(folder);
 if (!values.json) process.stdout.write(`${renderMachine(machine)}\n`);
 const results: { name: string; seconds: number; tables: Table[]; error?: string }[] = [];
 for (const [name, run] of Object.entries(benchmarks)) {
-  if (positionals.length > 0 && !positionals.includes(name)) continue;
+  const chosen = positionals.length === 0 ? !onRequest.includes(name) : positionals.includes(name);
+  if (!chosen) continue;
   if (run === footprint && process.platform !== "linux" && positionals.length === 0) {
     say(`\n${name} is left out: it reads /proc, which only Linux has.`);
     continue;
