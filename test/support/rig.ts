@@ -104,6 +104,8 @@ export async function openRig(options: RigOptions = {}) {
     folder === undefined ? createMemoryBlobStore() : createFolderBlobStore({ folder: join(folder, "blobs") });
   const ports: Ports = { documents, queue, index, blobs };
   const log: LogLine[] = [];
+  /** Called when a worker says something: that a job ended changes nothing that the ports tell of. */
+  const hearers = new Set<() => void>();
   const retry = options.retry ?? { base_ms: 1, cap_ms: 1 };
   const max_attempts = options.max_attempts ?? 5;
   const chunking = options.chunking ?? { max_tokens: 24, overlap_tokens: 0 };
@@ -112,7 +114,16 @@ export async function openRig(options: RigOptions = {}) {
 
   /** What a worker needs, over these ports or others in their place. */
   function workerParts(replaced: Partial<WorkerDependencies> = {}): WorkerDependencies {
-    return { system, embedder, extractor, chunking, retry, log: logInto(log), ...ports, ...replaced };
+    return {
+      system,
+      embedder,
+      extractor,
+      chunking,
+      retry,
+      log: logInto(log, hearers),
+      ...ports,
+      ...replaced,
+    };
   }
 
   const uploadsOver = (replaced: Partial<Ports>) =>
@@ -190,7 +201,8 @@ export async function openRig(options: RigOptions = {}) {
           resolve(found);
         }, reject);
       };
-      ends.push(documents.watchEvents(again), queue.watchJobs(again));
+      hearers.add(again);
+      ends.push(documents.watchEvents(again), queue.watchJobs(again), () => hearers.delete(again));
       again();
     });
   }
@@ -301,9 +313,10 @@ export async function openRig(options: RigOptions = {}) {
   };
 }
 
-function logInto(lines: LogLine[]): Log {
+function logInto(lines: LogLine[], hearers: Set<() => void>): Log {
   const write = (level: LogLine["level"]) => (fields: object, message: string) => {
     lines.push({ level, fields: fields as Record<string, unknown>, message });
+    for (const hear of [...hearers]) hear();
   };
   return { debug: write("debug"), info: write("info"), warn: write("warn"), error: write("error") };
 }
