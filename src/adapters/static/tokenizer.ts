@@ -1,0 +1,116 @@
+/**
+ * BERT's uncased tokenizer: words without accents and case, punctuation marks and CJK ideographs each by itself, then the
+ * longest pieces of the vocabulary from the left (WordPiece). models/build/tokenizer.py does the very same.
+ */
+
+const IGNORED = 0;
+const LETTER = 1;
+const SPACE = 2;
+/** A word of its own. */
+const ALONE = 3;
+
+const LONGEST_WORD = 100;
+/** Words whose pieces are remembered: most of any text are the same few thousand. */
+const REMEMBERED = 100_000;
+
+export interface Tokenizer {
+  /** Calls `take` with the place in the vocabulary of each token of the text. */
+  encode(text: string, take: (token: number) => void): void;
+}
+
+/** @param vocabulary pieces in order; those that go on a word begin with "##". MUST have "[UNK]" */
+export function createTokenizer(vocabulary: string[]): Tokenizer {
+  const places = new Map(vocabulary.map((piece, place) => [piece, place]));
+  const unknown = places.get("[UNK]");
+  if (unknown === undefined) throw new Error("the vocabulary has no [UNK]");
+  const classes = classifyAll();
+  let remembered = new Map<string, readonly number[]>();
+
+  function piecesOf(word: string): readonly number[] {
+    const known = remembered.get(word);
+    if (known) return known;
+    const pieces = split(word);
+    if (remembered.size >= REMEMBERED) remembered = new Map();
+    remembered.set(word, pieces);
+    return pieces;
+  }
+
+  function split(word: string): number[] {
+    const none = [unknown as number];
+    const letters = [...word];
+    if (letters.length > LONGEST_WORD) return none;
+    const pieces: number[] = [];
+    for (let start = 0; start < letters.length; ) {
+      let end = letters.length;
+      let place: number | undefined;
+      for (; end > start; end -= 1) {
+        const piece = letters.slice(start, end).join("");
+        place = places.get(start === 0 ? piece : `##${piece}`);
+        if (place !== undefined) break;
+      }
+      if (place === undefined) return none;
+      pieces.push(place);
+      start = end;
+    }
+    return pieces;
+  }
+
+  return {
+    encode(text, take) {
+      const folded = text.toLowerCase().normalize("NFD");
+      let word = "";
+      /** Where a run of letters that need no change began; -1 outside of one. */
+      let began = -1;
+      const end = (place: number) => {
+        if (began >= 0) word += folded.slice(began, place);
+        began = -1;
+        if (word === "") return;
+        for (const token of piecesOf(word)) take(token);
+        word = "";
+      };
+      for (let place = 0; place < folded.length; ) {
+        const code = folded.codePointAt(place) as number;
+        const size = code > 0xffff ? 2 : 1;
+        const kind = code > 0xffff ? classify(code) : (classes[code] as number);
+        if (kind === LETTER) {
+          if (began < 0) began = place;
+        } else if (kind === IGNORED) {
+          if (began >= 0) word += folded.slice(began, place);
+          began = -1;
+        } else {
+          end(place);
+          if (kind === ALONE) for (const token of piecesOf(folded.slice(place, place + size))) take(token);
+        }
+        place += size;
+      }
+      end(folded.length);
+    },
+  };
+}
+
+function classifyAll(): Uint8Array {
+  const classes = new Uint8Array(0x10000);
+  for (let code = 0; code < classes.length; code += 1) classes[code] = classify(code);
+  return classes;
+}
+
+function classify(code: number): number {
+  const char = String.fromCodePoint(code);
+  if (/[\t\n\r]|\p{Zs}/u.test(char)) return SPACE;
+  if (/\p{Mn}|\p{C}/u.test(char)) return IGNORED;
+  // Of ASCII every sign that is neither letter nor digit, as BERT has it.
+  if (/[!-/:-@[-`{-~]|\p{P}/u.test(char) || isIdeograph(code)) return ALONE;
+  return LETTER;
+}
+
+function isIdeograph(code: number): boolean {
+  return (
+    (code >= 0x4e00 && code <= 0x9fff) ||
+    (code >= 0x3400 && code <= 0x4dbf) ||
+    (code >= 0x20000 && code <= 0x2a6df) ||
+    (code >= 0x2a700 && code <= 0x2b81f) ||
+    (code >= 0x2b820 && code <= 0x2ceaf) ||
+    (code >= 0xf900 && code <= 0xfaff) ||
+    (code >= 0x2f800 && code <= 0x2fa1f)
+  );
+}
