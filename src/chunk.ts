@@ -6,22 +6,41 @@ import { z } from "zod";
  * document's extracted text, end exclusive; blocks come in reading order and do not overlap.
  */
 export interface Block {
-  kind: "heading" | "paragraph" | "list_item" | "table" | "code" | "quote";
+  /** `note`: what a slide's speaker is to say. */
+  kind: "heading" | "paragraph" | "list_item" | "table" | "code" | "quote" | "footnote" | "note";
   /** Heading level from 1; null for every other kind. */
   level: number | null;
-  /** Page on which the block begins, from 1; null where the format has no pages. */
+  /** Page, slide or sheet on which the block begins, from 1; null where the format has none. */
   page: number | null;
+  /** Name of the sheet; absent outside of spreadsheets. */
+  sheet?: string;
+  /**
+   * Row of the block's first line in its sheet or file, from 1; every further line is the next row. A table's first line
+   * is its header row, and the line of dashes below it is no row.
+   */
+  row?: number;
   char_start: number;
   char_end: number;
+}
+
+/** What a document says of itself. */
+export interface DocumentFacts {
+  author?: string;
+  /** ISO 8601, as exact as the document has it. */
+  authored_at?: string;
+  modified_at?: string;
+  /** BCP 47, such as `en` or `pt-BR`. */
+  language?: string;
 }
 
 /** The outcome of extraction: the whole text and the blocks that point into it. */
 export interface ExtractedText {
   text: string;
   blocks: Block[];
-  /** Pages; null where the format has none. */
+  /** Pages, slides or sheets; null where the format has none. */
   page_count: number | null;
   title: string | null;
+  facts?: DocumentFacts;
 }
 
 export const chunkSchema = z.object({

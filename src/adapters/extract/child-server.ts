@@ -29,7 +29,7 @@ export function serveExtraction(read: Read): void {
 async function answer(read: Read, request: ExtractRequest): Promise<void> {
   try {
     const extracted = await read(request, throttled());
-    const { text, blocks, page_count, title } = extracted;
+    const { text, blocks, page_count, title, facts = {} } = extracted;
     // Each piece waits for the one before to be written: a queue of them all would be the giant message again.
     for (let at = 0; at < text.length; at += TEXT_PIECE) {
       await send({ type: "text", text: text.slice(at, at + TEXT_PIECE) });
@@ -37,7 +37,7 @@ async function answer(read: Read, request: ExtractRequest): Promise<void> {
     for (let at = 0; at < blocks.length; at += BLOCK_PIECE) {
       await send({ type: "blocks", blocks: blocks.slice(at, at + BLOCK_PIECE) });
     }
-    await send({ type: "done", page_count, title });
+    await send({ type: "done", page_count, title, facts });
   } catch (error) {
     await send(errorMessage(error, request.filename));
   }

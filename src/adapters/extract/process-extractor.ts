@@ -161,8 +161,8 @@ export function createProcessExtractor(options: ProcessExtractorOptions): Extrac
               break;
             case "done": {
               end();
-              const { page_count, title } = message;
-              resolve({ text: text.join(""), blocks, page_count, title });
+              const { page_count, title, facts } = message;
+              resolve({ text: text.join(""), blocks, page_count, title, facts });
               break;
             }
             case "error":

@@ -1,5 +1,5 @@
 /** What a worker and its extraction child say to each other over Node's IPC channel. */
-import type { Block } from "../../chunk.ts";
+import type { Block, DocumentFacts } from "../../chunk.ts";
 import type { ErrorCode } from "../../errors.ts";
 import type { ExtractionSource } from "../../ports/extractor.ts";
 
@@ -12,7 +12,7 @@ export type ChildMessage =
   | { type: "progress"; done: number; total: number | null }
   | { type: "text"; text: string }
   | { type: "blocks"; blocks: Block[] }
-  | { type: "done"; page_count: number | null; title: string | null }
+  | { type: "done"; page_count: number | null; title: string | null; facts: DocumentFacts }
   | { type: "error"; code: ErrorCode; message: string; retryable: boolean }
   /** Resident memory in bytes, unasked, where the parent can't look it up. */
   | { type: "memory"; rss: number };

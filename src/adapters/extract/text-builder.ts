@@ -1,5 +1,5 @@
 /** Puts a document's text together from its blocks, and keeps their offsets. */
-import type { Block, ExtractedText } from "../../chunk.ts";
+import type { Block, DocumentFacts, ExtractedText } from "../../chunk.ts";
 import { SluiceError } from "../../errors.ts";
 
 /** What a reader gets: the bytes, and a name for its error messages. */
@@ -13,11 +13,16 @@ export interface ReaderInput {
 /** One format's reader. @throws SluiceError empty_document, encrypted_document, malformed_document */
 export type Reader = (input: ReaderInput) => Promise<ExtractedText>;
 
+export type BlockPlace = Partial<Pick<Block, "page" | "sheet" | "row"> & { level: number }>;
+
 export interface TextBuilder {
   /** Appends a block, two line ends after the one before. Text without a letter, number or symbol is left out where it is short. */
-  add(kind: Block["kind"], text: string, place?: { level?: number; page?: number }): void;
+  add(kind: Block["kind"], text: string, place?: BlockPlace): void;
   /** @throws SluiceError empty_document when nothing was added */
-  finish(filename: string, about?: { page_count?: number; title?: string | null }): ExtractedText;
+  finish(
+    filename: string,
+    about?: { page_count?: number; title?: string | null; facts?: DocumentFacts },
+  ): ExtractedText;
 }
 
 const SEPARATOR = "\n\n";
@@ -39,6 +44,8 @@ export function createTextBuilder(): TextBuilder {
         page: place.page ?? null,
         char_start: length,
         char_end: length + text.length,
+        ...(place.sheet === undefined ? {} : { sheet: place.sheet }),
+        ...(place.row === undefined ? {} : { row: place.row }),
       });
       parts.push(text);
       length += text.length;
@@ -49,6 +56,7 @@ export function createTextBuilder(): TextBuilder {
         blocks,
         page_count: about.page_count ?? null,
         title: about.title ?? null,
+        ...(about.facts ? { facts: about.facts } : {}),
       });
     },
   };
@@ -64,7 +72,7 @@ export function finishText(filename: string, extracted: ExtractedText): Extracte
     );
   }
   const title = extracted.title === null ? "" : cleanText(extracted.title).replace(/\s+/g, " ").trim();
-  return { ...extracted, title: title === "" ? null : title.slice(0, 500) };
+  return { ...extracted, title: title === "" ? null : title.slice(0, 500), facts: extracted.facts ?? {} };
 }
 
 // Everything below the space except tab, line feed, form feed and carriage return. Databases refuse NUL, and none of

@@ -5,7 +5,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { pipeline } from "node:stream/promises";
-import type { Block, ExtractedText } from "../../chunk.ts";
+import type { Block, DocumentFacts, ExtractedText } from "../../chunk.ts";
 import { SluiceError } from "../../errors.ts";
 import type { BlobStore } from "../../ports/blob-store.ts";
 import type { Stage, StageContext } from "../stage.ts";
@@ -15,6 +15,7 @@ interface ExtractCheckpoint extends Record<string, unknown> {
   blocks_key: string;
   page_count: number | null;
   title: string | null;
+  facts: DocumentFacts;
 }
 
 export const extract: Stage<undefined, ExtractedText> = {
@@ -29,7 +30,7 @@ export const extract: Stage<undefined, ExtractedText> = {
         signal,
       ),
     );
-    const { text, blocks, page_count, title } = extracted;
+    const { text, blocks, page_count, title, facts = {} } = extracted;
     // Fresh keys: a worker that lost its lease can only write beside its successor, never over it.
     const text_key = `${source.tenant_id}/${system.newId("blob")}`;
     const blocks_key = `${source.tenant_id}/${system.newId("blob")}`;
@@ -37,15 +38,15 @@ export const extract: Stage<undefined, ExtractedText> = {
       blobs.put(text_key, pieces(text), { signal }),
       blobs.put(blocks_key, pieces(JSON.stringify(blocks)), { signal }),
     ]);
-    const checkpoint: ExtractCheckpoint = { text_key, blocks_key, page_count, title };
+    const checkpoint: ExtractCheckpoint = { text_key, blocks_key, page_count, title, facts };
     const counts = { characters: text.length, blocks: blocks.length, pages: page_count ?? 0 };
     return { output: extracted, checkpoint, counts };
   },
 
   async restore(checkpoint, { blobs }) {
-    const { text_key, blocks_key, page_count, title } = checkpoint as ExtractCheckpoint;
+    const { text_key, blocks_key, page_count, title, facts } = checkpoint as ExtractCheckpoint;
     const [text, blocks] = await Promise.all([readText(blobs, text_key), readText(blobs, blocks_key)]);
-    return { text, blocks: JSON.parse(blocks) as Block[], page_count, title };
+    return { text, blocks: JSON.parse(blocks) as Block[], page_count, title, facts };
   },
 };
 
