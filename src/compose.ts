@@ -11,6 +11,7 @@ import {
   checkSqsEvents,
   checkSqsQueue,
   openEmbedder,
+  openEmbedderById,
   openExtractor,
   openFolderBlobs,
   openKafkaPublisher,
@@ -45,6 +46,8 @@ import type { StorageMaintenance } from "./ports/storage-maintenance.ts";
 import type { System } from "./ports/system.ts";
 import type { VectorIndex } from "./ports/vector-index.ts";
 import { createFollower } from "./progress/follow.ts";
+import { createReindex, type Reindex } from "./reindex/reindex.ts";
+import { createTender } from "./reindex/tend.ts";
 import { createSearch } from "./search/search.ts";
 import { createWorker, type Worker } from "./worker/worker.ts";
 
@@ -57,6 +60,8 @@ export interface Adapters {
   index: VectorIndex;
   keys: ApiKeyStore;
   embedder: Embedder;
+  /** Makes others, by their ids: an index may be of another than the configured one. */
+  openEmbedder?: (embedder_id: string) => Promise<Embedder | undefined>;
   extractor: Extractor;
   publishers: EventPublisher[];
   /** Where the storage is not looked after by tools of its own. */
@@ -100,6 +105,7 @@ export async function openAdapters(
     const parts = { system, embedder, log };
     const storage = given.documents ? (given as Storage) : await open(openStorage(config, parts));
     const { documents, keys, maintenance } = storage;
+    await tellOfOthers(documents, embedder, log);
     const index =
       config.index.kind === "pinecone" && !given.index
         ? await open(openPinecone({ ...config.index, system, embedder, documents, words: storage.index }))
@@ -107,6 +113,7 @@ export async function openAdapters(
     return {
       system,
       embedder,
+      openEmbedder: given.openEmbedder ?? othersBesides(config, system),
       documents,
       queue: given.queue ?? (await openQueue(config, storage, parts, open)),
       index,
@@ -125,6 +132,26 @@ export async function openAdapters(
     await close();
     throw error;
   }
+}
+
+/** Each is made once, and kept. */
+function othersBesides(config: Config, system: System): (id: string) => Promise<Embedder | undefined> {
+  const opened = new Map<string, Promise<Embedder | undefined>>();
+  return (embedder_id) => {
+    const known = opened.get(embedder_id) ?? openEmbedderById(embedder_id, config.embedding_service, system);
+    opened.set(embedder_id, known);
+    known.catch(() => opened.delete(embedder_id));
+    return known;
+  };
+}
+
+async function tellOfOthers(documents: DocumentStore, { embedder_id }: Embedder, log: Log): Promise<void> {
+  const { serving, target } = await documents.embedders.read();
+  if (serving === null || serving === embedder_id || target !== null) return;
+  log.warn(
+    { serving, configured: embedder_id },
+    "the index is of another embedder than the settings name; it stays in use until `sluice reindex` is done",
+  );
 }
 
 /** Ports that share transactions. `dispatch`: what a queue outside of the database needs from the one in it. */
@@ -216,6 +243,7 @@ export function composeIntake(config: Config, adapters: Adapters, log: Log) {
     }),
     commands: createCommands({ ...adapters, max_attempts: config.max_attempts }),
     search: createSearch(adapters),
+    reindex: composeReindex(adapters),
     follower,
     /** Ends readers and relays; what was not published goes out after the next start. */
     async close() {
@@ -226,10 +254,15 @@ export function composeIntake(config: Config, adapters: Adapters, log: Log) {
   };
 }
 
-/** The working side: a worker over these adapters, not started. */
+export function composeReindex(adapters: Adapters): Reindex {
+  return createReindex(adapters);
+}
+
+/** The working side: a worker over these adapters, not started. One of all workers tends the reindex. */
 export function composeWorker(config: Config, adapters: Adapters, log: Log, worker_id: string): Worker {
   const { system } = adapters;
-  return createWorker(
+  const tender = createTender({ ...adapters, log, max_attempts: config.max_attempts }, worker_id);
+  const worker = createWorker(
     { ...adapters, chunking: config.chunk, retry: config.retry, log },
     {
       worker_id,
@@ -241,6 +274,15 @@ export function composeWorker(config: Config, adapters: Adapters, log: Log, work
       max_running_per_tenant: config.max_running_per_tenant,
     },
   );
+  return {
+    async start() {
+      await worker.start();
+      tender.start();
+    },
+    async stop(deadline_ms) {
+      await Promise.all([tender.stop(), worker.stop(deadline_ms)]);
+    },
+  };
 }
 
 /** What an operator does with the whole, beside everything that goes on in it. */

@@ -39,6 +39,40 @@ export async function openEmbedder(settings: EmbedderSettings, system: System): 
   }
 }
 
+/** Where to ask for models other than the configured one; undefined: nowhere. */
+export type EmbeddingService = Omit<OpenAiEmbedderOptions, "system" | "model" | "dimensions"> | undefined;
+
+/**
+ * An embedder by the id that an index knows it by.
+ * @returns undefined where these settings don't give it
+ */
+export async function openEmbedderById(
+  embedder_id: string,
+  service: EmbeddingService,
+  system: System,
+): Promise<Embedder | undefined> {
+  const opened = await openSimilar(embedder_id, service, system);
+  return opened?.embedder_id === embedder_id ? opened : undefined;
+}
+
+async function openSimilar(
+  embedder_id: string,
+  service: EmbeddingService,
+  system: System,
+): Promise<Embedder | undefined> {
+  const hashing = /^feature-hashing-v1-(\d+)$/.exec(embedder_id);
+  if (hashing) {
+    const { createHashingEmbedder } = await import("./hashing/embedder.ts");
+    return createHashingEmbedder({ dimensions: Number(hashing[1]) });
+  }
+  const openai = /^openai:(.+?):(\d+)(?::[0-9a-f]{8})?$/.exec(embedder_id);
+  if (openai && service) {
+    const settings = { ...service, model: openai[1] as string, dimensions: Number(openai[2]) };
+    return openEmbedder({ kind: "openai", ...settings }, system);
+  }
+  return undefined;
+}
+
 export async function openSqlite(folder: string, { system, embedder }: StorageParts) {
   const { openSqliteStorage } = await import("./sqlite/storage.ts");
   return openSqliteStorage({ folder, system, embedder });

@@ -2,7 +2,7 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { checkServices, openAdapters } from "../compose.ts";
+import { checkServices, composeReindex, openAdapters } from "../compose.ts";
 import { type Config, describeSettings, loadConfig } from "../config.ts";
 import {
   type Check,
@@ -93,7 +93,9 @@ async function* examine(config: Config): AsyncGenerator<Check, void, void> {
         }
         const embedder = await checkEmbedder(adapters.embedder);
         yield embedder;
-        if (own && usable && embedder.status === "ok") yield await checkIndex(adapters);
+        if (own && usable && embedder.status === "ok") {
+          yield await checkIndex({ ...adapters, reindex: composeReindex(adapters) });
+        }
         yield await checkExtractor(adapters.extractor, scratch);
       } finally {
         await adapters.close();
