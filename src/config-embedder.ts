@@ -13,7 +13,7 @@ export interface EmbeddingServiceConfig {
 }
 
 export type EmbedderConfig =
-  | { kind: "hashing" }
+  | { kind: "static" | "hashing" }
   | ({ kind: "openai"; model: string; dimensions: number } & EmbeddingServiceConfig);
 
 export function toEmbedder(values: Settings): EmbedderConfig {

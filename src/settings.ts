@@ -126,9 +126,11 @@ const reading = {
 
 const embedder = {
   SLUICE_EMBEDDER: z
-    .enum(["hashing", "openai"])
+    .enum(["static", "hashing", "openai"])
     .default("hashing")
-    .describe("which embedder makes the vectors"),
+    .describe(
+      "which embedder makes the vectors of a new index (docs/embedders.md); an index keeps its own until `sluice reindex`",
+    ),
   SLUICE_EMBEDDER_URL: z
     .url()
     .default("https://api.openai.com/v1")

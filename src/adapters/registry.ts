@@ -24,10 +24,16 @@ export interface StorageParts {
   log: Log;
 }
 
-type EmbedderSettings = { kind: "hashing" } | ({ kind: "openai" } & Omit<OpenAiEmbedderOptions, "system">);
+type EmbedderSettings =
+  | { kind: "static" | "hashing" }
+  | ({ kind: "openai" } & Omit<OpenAiEmbedderOptions, "system">);
 
 export async function openEmbedder(settings: EmbedderSettings, system: System): Promise<Embedder> {
   switch (settings.kind) {
+    case "static": {
+      const { createStaticEmbedder } = await import("./static/embedder.ts");
+      return createStaticEmbedder();
+    }
     case "hashing": {
       const { createHashingEmbedder } = await import("./hashing/embedder.ts");
       return createHashingEmbedder();
@@ -60,6 +66,7 @@ async function openSimilar(
   service: EmbeddingService,
   system: System,
 ): Promise<Embedder | undefined> {
+  if (embedder_id.startsWith("sluice-static-")) return openEmbedder({ kind: "static" }, system);
   const hashing = /^feature-hashing-v1-(\d+)$/.exec(embedder_id);
   if (hashing) {
     const { createHashingEmbedder } = await import("./hashing/embedder.ts");
