@@ -127,7 +127,7 @@ const reading = {
 const embedder = {
   SLUICE_EMBEDDER: z
     .enum(["static", "hashing", "openai"])
-    .default("hashing")
+    .default("static")
     .describe(
       "which embedder makes the vectors of a new index (docs/embedders.md); an index keeps its own until `sluice reindex`",
     ),
