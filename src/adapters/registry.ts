@@ -39,9 +39,9 @@ export async function openEmbedder(settings: EmbedderSettings, system: System): 
   }
 }
 
-export async function openSqlite(folder: string, { system, embedder }: StorageParts) {
+export async function openSqlite(folder: string, { system, embedder, log }: StorageParts) {
   const { openSqliteStorage } = await import("./sqlite/storage.ts");
-  return openSqliteStorage({ folder, system, embedder });
+  return openSqliteStorage({ folder, system, embedder, log });
 }
 
 export async function openPostgres(options: PostgresStorageOptions) {

@@ -5,11 +5,11 @@
  * writer nor it for them; writers of several processes take turns on the write lock with BEGIN IMMEDIATE.
  */
 import { DatabaseSync } from "node:sqlite";
-import { getLoadablePath } from "sqlite-vec";
 import { SluiceError } from "../../errors.ts";
+import { takeOverVectors } from "./take-over-vectors.ts";
 
 /** Each entry takes the schema from its index to the next; `user_version` counts the applied ones. Never edit one. */
-const migrations: string[] = [
+const migrations: (string | Migration)[] = [
   `
   CREATE TABLE documents (
     document_id TEXT PRIMARY KEY,
@@ -205,7 +205,11 @@ const migrations: string[] = [
   `
   CREATE TABLE leads (task TEXT PRIMARY KEY, holder TEXT NOT NULL, until INTEGER NOT NULL) WITHOUT ROWID;
   `,
+  takeOverVectors,
 ];
+
+/** What SQL alone can't do. `tell` is for what takes long enough that somebody wonders. */
+export type Migration = (db: DatabaseSync, sql: Sql, tell: (message: string) => void) => void;
 
 export interface OpenOptions {
   /** Default false. A reader cannot create the file or its schema. */
@@ -216,12 +220,12 @@ export interface OpenOptions {
 export function openDatabase(path: string, options: OpenOptions = {}): DatabaseSync {
   const db = new DatabaseSync(path, {
     readOnly: options.readOnly ?? false,
-    allowExtension: true,
+    allowExtension: !options.readOnly,
     timeout: 5_000,
   });
-  db.loadExtension(getLoadablePath());
-  db.enableLoadExtension(false);
   if (!options.readOnly) {
+    // Only a migration allows it again, for itself.
+    db.enableLoadExtension(false);
     db.exec("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 2000;");
   }
   db.exec("PRAGMA cache_size = -16000; PRAGMA temp_store = MEMORY; PRAGMA mmap_size = 268435456;");
@@ -233,7 +237,7 @@ export function openDatabase(path: string, options: OpenOptions = {}): DatabaseS
  *
  * @throws SluiceError storage_unavailable when the file was written by a newer Sluice
  */
-export function migrate(db: DatabaseSync): void {
+export function migrate(db: DatabaseSync, tell: (message: string) => void = () => {}): void {
   db.exec("BEGIN IMMEDIATE");
   try {
     const { user_version } = db.prepare("PRAGMA user_version").get() as { user_version: number };
@@ -244,7 +248,10 @@ export function migrate(db: DatabaseSync): void {
         { retryable: false },
       );
     }
-    for (const sql of migrations.slice(user_version)) db.exec(sql);
+    for (const migration of migrations.slice(user_version)) {
+      if (typeof migration === "string") db.exec(migration);
+      else migration(db, statements(db), tell);
+    }
     db.exec(`PRAGMA user_version = ${migrations.length}`);
     db.exec("COMMIT");
   } catch (error) {
