@@ -11,12 +11,17 @@ import { conditions, refuseOthers, toHit, VISIBLE } from "./search-queries.ts";
 import { codeWords, isZero, type Query, similarity, toQuery } from "./vector-code.ts";
 import { toBlock, type VectorTables, vectorTables } from "./vector-tables.ts";
 
-/** Entries kept by the bits that differ. */
-const KEPT_BY_BITS = 16_384;
-/** Vectors read for each neighbour wanted, at least, and of how many entries one. */
-const VECTORS_PER_HIT = 8;
+/** Of the entries, one in so many is kept by the bits that differ, and at least so many. */
+const ENTRIES_PER_KEPT = 50;
+const FEWEST_KEPT = 4_096;
+/** Vectors read for each neighbour wanted, one in how many entries, and how many at least. */
+const VECTORS_PER_HIT = 16;
+const ENTRIES_PER_VECTOR = 500;
 const FEWEST_VECTORS = 400;
-const ENTRIES_PER_VECTOR = 400;
+/** So many times more where a filter will leave out some. */
+const VECTORS_FOR_FILTER = 4;
+/** Of the vectors read, one in so many at least must have been good for a hit; else those that fit are looked up. */
+const FITTING = 4;
 /** So many that fit a filter are compared without looking at codes. */
 const COMPARED_AT_ONCE = 4_096;
 
@@ -41,10 +46,17 @@ export function nearest(
 }
 
 function search(sql: Sql, tables: VectorTables, scope: IndexScope, query: Query, limit: number): IndexHit[] {
-  const { rows, total } = estimate(sql, tables, scope, query, limit);
+  const { entries } = sql(
+    `SELECT coalesce(sum(entries), 0) AS entries FROM ${tables.codes} WHERE ${place(scope).where}`,
+  ).get(...place(scope).values) as { entries: number };
+  const vectors =
+    Math.max(limit * VECTORS_PER_HIT, Math.ceil(entries / ENTRIES_PER_VECTOR), FEWEST_VECTORS) *
+    (scope.filter === undefined ? 1 : VECTORS_FOR_FILTER);
+  const kept = Math.max(Math.ceil(entries / ENTRIES_PER_KEPT), FEWEST_KEPT, 2 * vectors);
+  const rows = estimate(sql, tables, scope, query, { kept, vectors });
   const { hits, examined } = visible(sql, scope, compare(sql, tables, query, rows), limit);
-  const all = rows.length === total;
-  if (all || (hits.length === limit && examined <= rows.length / 2)) return hits;
+  const all = rows.length === entries;
+  if (all || (hits.length === limit && examined <= rows.length / FITTING)) return hits;
   // Too many of the nearest are not to be seen, or don't fit: their places were taken from others that are and do.
   const { where, values } = conditions(scope);
   const fitting = sql(
@@ -56,34 +68,34 @@ function search(sql: Sql, tables: VectorTables, scope: IndexScope, query: Query,
   const chosen =
     named.length <= COMPARED_AT_ONCE
       ? named
-      : estimate(sql, tables, scope, query, limit, new Set(named)).rows;
+      : estimate(sql, tables, scope, query, { kept, vectors }, new Set(named));
   return visible(sql, scope, compare(sql, tables, query, chosen), limit).hits;
 }
 
-/** The rows whose codes promise most, and how many entries there are. */
+/** Which blocks a scope is in. */
+function place({ tenant_id, collection }: IndexScope): { where: string; values: string[] } {
+  return collection === undefined
+    ? { where: "tenant_id = ?", values: [tenant_id] }
+    : { where: "tenant_id = ? AND collection = ?", values: [tenant_id, collection] };
+}
+
+/** The rows whose codes promise most. */
 function estimate(
   sql: Sql,
   tables: VectorTables,
   scope: IndexScope,
   query: Query,
-  limit: number,
+  size: { kept: number; vectors: number },
   among?: Set<number>,
-): { rows: number[]; total: number } {
+): number[] {
   const words = codeWords(tables.dimensions);
-  const kept = createSelection(KEPT_BY_BITS, words);
-  const narrowed = scope.collection === undefined ? "" : "AND collection = ?";
-  const blocks = sql(`SELECT rows, codes FROM ${tables.codes} WHERE tenant_id = ? ${narrowed}`).iterate(
-    scope.tenant_id,
-    ...(scope.collection === undefined ? [] : [scope.collection]),
-  );
-  let total = 0;
-  for (const row of blocks) {
-    const block = toBlock(row);
-    total += block.rows.length;
-    kept.offer(block.rows, new Int32Array(block.codes.buffer, block.codes.byteOffset), query.code, among);
+  const kept = createSelection(size.kept, words);
+  const { where, values } = place(scope);
+  for (const row of sql(`SELECT rows, codes FROM ${tables.codes} WHERE ${where}`).iterate(...values)) {
+    const { rows, codes } = toBlock(row);
+    kept.offer(rows, new Int32Array(codes.buffer, codes.byteOffset, rows.length * words), query.code, among);
   }
-  const wanted = Math.max(limit * VECTORS_PER_HIT, FEWEST_VECTORS, Math.ceil(total / ENTRIES_PER_VECTOR));
-  return { rows: best(kept.entries(), words * 4, query, wanted), total };
+  return best(kept.entries(), words * 4, query, size.vectors);
 }
 
 /** Keeps at least the `size` entries that differ least. */
