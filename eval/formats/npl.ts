@@ -1,0 +1,19 @@
+/** The format of the NPL collection: a number on a line of its own, then text or numbers, then a line with a slash. */
+import type { Relevance } from "../collection.ts";
+
+export function parseNpl(text: string): { id: string; text: string }[] {
+  return [...text.matchAll(/^\s*(\d+)\s*\n([^/]*)\n?\s*\/\s*$/gm)].map(([, id, body]) => ({
+    id: id as string,
+    // Its queries are all capitals, as its time had them.
+    text: (body as string).replaceAll(/\s+/g, " ").trim().toLowerCase(),
+  }));
+}
+
+export function parseNplJudgements(text: string): Relevance {
+  return new Map(
+    parseNpl(text).map(({ id, text: numbers }) => [
+      id,
+      new Map(numbers.split(" ").map((document) => [document, 1])),
+    ]),
+  );
+}
