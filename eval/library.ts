@@ -38,7 +38,6 @@ export async function openLibrary(
   const config = parseConfig({ SLUICE_DATA_DIR: data_dir });
   const adapters = await openAdapters(config, { embedder });
   const { documents, index, system } = adapters;
-  const idOf = new Map<string, string>();
   let chunks = 0;
   try {
     for (let start = 0; start < collection.documents.length; start += BATCH) {
@@ -53,8 +52,7 @@ export async function openLibrary(
     const made = some.flatMap((document) => {
       const extracted = extractedOf(document);
       if (extracted === undefined) return [];
-      const record = newRecord(collection.name, extracted);
-      idOf.set(record.document_id, document.id);
+      const record = newRecord(document.id, extracted);
       return [{ record, chunks: chunksOf(record, extracted) }];
     });
     const all = made.flatMap((one) => one.chunks);
@@ -99,13 +97,13 @@ export async function openLibrary(
     chunks += all.length;
   }
 
-  function newRecord(name: string, { text }: ExtractedText): DocumentRecord {
+  function newRecord(id: string, { text }: ExtractedText): DocumentRecord {
     const time = new Date(system.now()).toISOString();
     const document_id = system.newId("doc");
     return {
       document_id,
       tenant_id,
-      collection: name,
+      collection: collection.name,
       // The same of all: a collection's documents have no file names that say anything.
       filename: "document.txt",
       media_type: "text/plain",
@@ -118,7 +116,7 @@ export async function openLibrary(
       version: 1,
       searchable_version: null,
       chunks_created: 0,
-      metadata: {},
+      metadata: { id },
       created_at: time,
       updated_at: time,
       correlation_id: system.newId("cor"),
@@ -147,7 +145,7 @@ export async function openLibrary(
     chunks,
     async ask(query, mode, top_k) {
       const { hits } = await search.search(tenant_id, { query, mode, top_k });
-      return [...new Set(hits.map(({ document_id }) => idOf.get(document_id) as string))];
+      return [...new Set(hits.map(({ metadata }) => metadata.id as string))];
     },
     [Symbol.asyncDispose]: () => adapters.close(),
   };

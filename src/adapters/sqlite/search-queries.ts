@@ -1,4 +1,4 @@
-/** The two searches, as SQL over sqlite-vec and FTS5. Synchronous: they run on reader threads. */
+/** Searches by vector, as SQL over sqlite-vec, and what both halves share. Synchronous: they run on reader threads. */
 
 import { SluiceError } from "../../errors.ts";
 import type { FilterCondition, FilterScalar, SearchFilter } from "../../filter.ts";
@@ -14,7 +14,7 @@ type Values = (string | number)[];
 const MAX_NEIGHBOURS = 4_096;
 
 /** Joins a chunk to its document where that version is the one that searches see. */
-const VISIBLE = `JOIN documents ON documents.document_id = chunks.document_id
+export const VISIBLE = `JOIN documents ON documents.document_id = chunks.document_id
   AND documents.searchable_version = chunks.version AND documents.removed = 0`;
 
 export function nearest(
@@ -81,20 +81,7 @@ function neighbours(
   return { hits, seen: rows.length };
 }
 
-export function matching(sql: Sql, scope: IndexScope, words: string, limit: number): IndexHit[] {
-  const query = toFtsQuery(words);
-  if (query === "") return [];
-  const { where, values } = conditions(scope);
-  const rows = sql(
-    `SELECT bm25(chunks_fts, 1.0, 0.5) AS rank, chunks.document_id, chunks.version, chunks.ordinal
-     FROM chunks_fts JOIN chunks ON chunks.chunk_row = chunks_fts.rowid ${VISIBLE}
-     WHERE chunks_fts MATCH ? AND ${where}
-     ORDER BY rank, chunks.document_id, chunks.ordinal LIMIT ?`,
-  ).all(query, ...values, limit);
-  return rows.map((row) => toHit(row, -(row.rank as number)));
-}
-
-function toHit(row: Record<string, unknown>, score: number): IndexHit {
+export function toHit(row: Record<string, unknown>, score: number): IndexHit {
   const document_id = row.document_id as string;
   const version = row.version as number;
   return { chunk_id: chunkId(document_id, version, row.ordinal as number), document_id, version, score };
@@ -115,16 +102,7 @@ function refuseOthers(sql: Sql, embedder_id: string, scope: IndexScope): void {
   }
 }
 
-/** Plain words to FTS5's query language: each word quoted, any of them may match, BM25 ranks the rest. */
-export function toFtsQuery(words: string): string {
-  const terms = words.match(/[\p{L}\p{N}\p{M}\p{Co}]+/gu) ?? [];
-  return [...new Set(terms)]
-    .slice(0, 64)
-    .map((term) => `"${term}"`)
-    .join(" OR ");
-}
-
-function conditions(scope: IndexScope): { where: string; values: Values } {
+export function conditions(scope: IndexScope): { where: string; values: Values } {
   const where = ["documents.tenant_id = ?"];
   const values: Values = [scope.tenant_id];
   if (scope.collection !== undefined) {
