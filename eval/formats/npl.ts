@@ -2,11 +2,12 @@
 import type { Relevance } from "../collection.ts";
 
 export function parseNpl(text: string): { id: string; text: string }[] {
-  return [...text.matchAll(/^\s*(\d+)\s*\n([^/]*)\n?\s*\/\s*$/gm)].map(([, id, body]) => ({
-    id: id as string,
+  return text.split(/^\s*\/\s*$/m).flatMap((item) => {
+    const [, id, body] = /^\s*(\d+)\s*\n(.*)$/s.exec(item) ?? [];
+    if (id === undefined || body === undefined) return [];
     // Its queries are all capitals, as its time had them.
-    text: (body as string).replaceAll(/\s+/g, " ").trim().toLowerCase(),
-  }));
+    return [{ id, text: body.replaceAll(/\s+/g, " ").trim().toLowerCase() }];
+  });
 }
 
 export function parseNplJudgements(text: string): Relevance {

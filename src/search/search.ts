@@ -15,7 +15,7 @@ import { createReordering } from "./rerank.ts";
 export const searchModes = ["hybrid", "vector", "keyword"] as const;
 export const searchModeSchema = z
   .enum(searchModes)
-  .describe("vector: by meaning; keyword: by words; hybrid: both, joined by reciprocal rank fusion");
+  .describe("vector: by meaning; keyword: by words; hybrid: both, their scores joined");
 export type SearchMode = (typeof searchModes)[number];
 
 export const searchRequestSchema = z.strictObject({
@@ -71,6 +71,11 @@ export interface Search {
   search(tenant_id: string, request: SearchRequest, signal?: AbortSignal): Promise<SearchAnswer>;
 }
 
+/** The share of the vectors in a hybrid score, chosen by `npm run eval` (docs/decisions/0007-ranking.md). */
+const VECTOR_WEIGHT = 0.4;
+/** Each half finds at least so many: what one ranks low the other may lift. */
+const MIN_DEPTH = 100;
+
 /** Searches again this often when documents were published while it ran. */
 const MAX_REPEATS = 3;
 
@@ -101,7 +106,11 @@ export function createSearch(parts: {
       byVector ? index.nearest(scope, byVector, depth) : [],
       byWords ? index.matching(scope, query, depth) : [],
     ]);
-    const ranked = mode === "hybrid" ? fuse([near, matched]) : [...near, ...matched].sort(byScore);
+    const halves = [
+      { hits: near, weight: VECTOR_WEIGHT },
+      { hits: matched, weight: 1 - VECTOR_WEIGHT },
+    ];
+    const ranked = mode === "hybrid" ? fuse(halves, depth) : [...near, ...matched].sort(byScore);
     return { ranked, mixed: hasMixedVersions(ranked) };
   }
 
@@ -121,7 +130,7 @@ export function createSearch(parts: {
       ...(filter === undefined ? {} : { filter }),
     };
     // Deeper than asked for: what one half ranks low the other may lift, and stale candidates may drop out.
-    const depth = Math.max(50, top_k * 4);
+    const depth = Math.max(MIN_DEPTH, top_k * 4);
     // More than are answered: what the reranker lifts has to be among what it is given.
     const wanted = reorder && rerank ? Math.max(top_k, reranking.candidates) : top_k;
     for (let repeat = 0; ; repeat++) {

@@ -62,12 +62,12 @@ describe("collections", () => {
   test("in the NPL collection's format", async () => {
     const read = await readCollection(
       await folderOf({
-        "doc-text": "\n1\nboats float\non water\n   /\n2\ntrains run\n   /\n",
+        "doc-text": "\n1\nboats float\non and/or in water\n   /\n2\ntrains run\n   /\n",
         "query-text": "1\nWHAT FLOATS\n/\n",
         "rlv-ass": "1\n    1\n    2\n   /\n",
       }),
     );
-    expect(read.documents[0]).toEqual({ id: "1", title: "", paragraphs: ["boats float on water"] });
+    expect(read.documents[0]).toEqual({ id: "1", title: "", paragraphs: ["boats float on and/or in water"] });
     expect(read.queries).toEqual([{ id: "1", text: "what floats" }]);
     expect([...(read.relevance.get("1")?.keys() ?? [])]).toEqual(["1", "2"]);
   });
