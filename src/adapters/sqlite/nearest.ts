@@ -18,8 +18,8 @@ const FEWEST_KEPT = 4_096;
 const VECTORS_PER_HIT = 16;
 const ENTRIES_PER_VECTOR = 500;
 const FEWEST_VECTORS = 400;
-/** So many times more where a filter will leave out some. */
-const VECTORS_FOR_FILTER = 4;
+/** So many times more of both where a filter will leave out some. */
+const MORE_FOR_FILTER = 4;
 /** Of the vectors read, one in so many at least must have been good for a hit; else those that fit are looked up. */
 const FITTING = 4;
 /** So many that fit a filter are compared without looking at codes. */
@@ -49,10 +49,10 @@ function search(sql: Sql, tables: VectorTables, scope: IndexScope, query: Query,
   const { entries } = sql(
     `SELECT coalesce(sum(entries), 0) AS entries FROM ${tables.codes} WHERE ${place(scope).where}`,
   ).get(...place(scope).values) as { entries: number };
+  const more = scope.filter === undefined ? 1 : MORE_FOR_FILTER;
   const vectors =
-    Math.max(limit * VECTORS_PER_HIT, Math.ceil(entries / ENTRIES_PER_VECTOR), FEWEST_VECTORS) *
-    (scope.filter === undefined ? 1 : VECTORS_FOR_FILTER);
-  const kept = Math.max(Math.ceil(entries / ENTRIES_PER_KEPT), FEWEST_KEPT, 2 * vectors);
+    more * Math.max(limit * VECTORS_PER_HIT, Math.ceil(entries / ENTRIES_PER_VECTOR), FEWEST_VECTORS);
+  const kept = Math.max(more * Math.ceil(entries / ENTRIES_PER_KEPT), FEWEST_KEPT, 2 * vectors);
   const rows = estimate(sql, tables, scope, query, { kept, vectors });
   const { hits, examined } = visible(sql, scope, compare(sql, tables, query, rows), limit);
   const all = rows.length === entries;

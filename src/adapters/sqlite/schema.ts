@@ -6,6 +6,8 @@
  */
 import { DatabaseSync } from "node:sqlite";
 import { SluiceError } from "../../errors.ts";
+import { separateWords } from "../keywords.ts";
+import { tenantWord } from "./rows.ts";
 import { takeOverVectors } from "./take-over-vectors.ts";
 
 /** Each entry takes the schema from its index to the next; `user_version` counts the applied ones. Never edit one. */
@@ -205,6 +207,22 @@ const migrations: (string | Migration)[] = [
   `
   CREATE TABLE leads (task TEXT PRIMARY KEY, holder TEXT NOT NULL, until INTEGER NOT NULL) WITHOUT ROWID;
   `,
+  `
+  -- English words are stemmed; those of other languages are what they are on both sides, so that they match themselves.
+  -- The tenant is a word of its own column, so that a search of a small one reads no others' entries.
+  DROP TABLE chunks_fts;
+  CREATE VIRTUAL TABLE chunks_fts USING fts5 (
+    text, headings, filename, tenant,
+    content = '', contentless_delete = 1, tokenize = 'porter unicode61 remove_diacritics 2'
+  );
+  INSERT INTO chunks_fts (rowid, text, headings, filename, tenant)
+  SELECT chunk_row, separate_words(text),
+    separate_words((SELECT group_concat(value, ' ') FROM json_each(heading_path))),
+    separate_words(coalesce(versions.filename, documents.filename)), tenant_word(documents.tenant_id)
+  FROM chunks LEFT JOIN documents USING (document_id)
+    LEFT JOIN versions ON versions.document_id = chunks.document_id AND versions.version = chunks.version
+  WHERE chunks.indexed = 1;
+  `,
   takeOverVectors,
 ];
 
@@ -238,6 +256,9 @@ export function openDatabase(path: string, options: OpenOptions = {}): DatabaseS
  * @throws SluiceError storage_unavailable when the file was written by a newer Sluice
  */
 export function migrate(db: DatabaseSync, tell: (message: string) => void = () => {}): void {
+  // What migrations ask for beside SQLite's own functions.
+  db.function("separate_words", { deterministic: true }, (text) => separateWords(String(text ?? "")));
+  db.function("tenant_word", { deterministic: true }, (tenant_id) => tenantWord(String(tenant_id ?? "")));
   db.exec("BEGIN IMMEDIATE");
   try {
     const { user_version } = db.prepare("PRAGMA user_version").get() as { user_version: number };

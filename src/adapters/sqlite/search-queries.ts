@@ -1,4 +1,4 @@
-/** The search by words, as SQL over FTS5, and what both searches go by. Synchronous: they run on reader threads. */
+/** What both searches go by: who may see what, and what fits a filter. Synchronous: they run on reader threads. */
 
 import { SluiceError } from "../../errors.ts";
 import type { FilterCondition, FilterScalar, SearchFilter } from "../../filter.ts";
@@ -11,19 +11,6 @@ type Values = (string | number)[];
 /** Joins a chunk to its document where that version is the one that searches see. */
 export const VISIBLE = `JOIN documents ON documents.document_id = chunks.document_id
   AND documents.searchable_version = chunks.version AND documents.removed = 0`;
-
-export function matching(sql: Sql, scope: IndexScope, words: string, limit: number): IndexHit[] {
-  const query = toFtsQuery(words);
-  if (query === "") return [];
-  const { where, values } = conditions(scope);
-  const rows = sql(
-    `SELECT bm25(chunks_fts, 1.0, 0.5) AS rank, chunks.document_id, chunks.version, chunks.ordinal
-     FROM chunks_fts JOIN chunks ON chunks.chunk_row = chunks_fts.rowid ${VISIBLE}
-     WHERE chunks_fts MATCH ? AND ${where}
-     ORDER BY rank, chunks.document_id, chunks.ordinal LIMIT ?`,
-  ).all(query, ...values, limit);
-  return rows.map((row) => toHit(row, -(row.rank as number)));
-}
 
 export function toHit(row: Record<string, unknown>, score: number): IndexHit {
   const document_id = row.document_id as string;
@@ -44,15 +31,6 @@ export function refuseOthers(sql: Sql, embedder_id: string, scope: IndexScope): 
       `The index was made with the embedder ${other.embedder_id}, but ${embedder_id} is configured.`,
     );
   }
-}
-
-/** Plain words to FTS5's query language: each word quoted, any of them may match, BM25 ranks the rest. */
-export function toFtsQuery(words: string): string {
-  const terms = words.match(/[\p{L}\p{N}\p{M}\p{Co}]+/gu) ?? [];
-  return [...new Set(terms)]
-    .slice(0, 64)
-    .map((term) => `"${term}"`)
-    .join(" OR ");
 }
 
 export function conditions(scope: IndexScope): { where: string; values: Values } {

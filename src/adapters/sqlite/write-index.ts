@@ -1,5 +1,7 @@
 /** Writes of the search index, inside the open transaction. Synchronous: they run on the writer thread. */
 import type { IndexEntry } from "../../ports/vector-index.ts";
+import { separateWords } from "../keywords.ts";
+import { tenantWord } from "./rows.ts";
 import type { Sql } from "./schema.ts";
 import { isZero } from "./vector-code.ts";
 import {
@@ -22,7 +24,7 @@ export function stageEntries(sql: Sql, embedder_id: string, dimensions: number, 
   const find = sql(
     "SELECT chunk_row, indexed FROM chunks WHERE document_id = ? AND version = ? AND ordinal = ?",
   );
-  for (const { chunk, tenant_id, collection, vector } of entries) {
+  for (const { chunk, tenant_id, collection, vector, filename = "" } of entries) {
     let row = find.get(chunk.document_id, chunk.version, chunk.ordinal);
     // The pipeline has written the row before; staged a second time, the later entry takes the place of the earlier.
     if (row?.indexed !== 0) putChunk(sql, chunk);
@@ -30,10 +32,12 @@ export function stageEntries(sql: Sql, embedder_id: string, dimensions: number, 
     row ??= find.get(chunk.document_id, chunk.version, chunk.ordinal);
     if (!row) throw new Error(`chunk ${chunk.chunk_id} was not stored`);
     const chunk_row = row.chunk_row as number;
-    sql("INSERT INTO chunks_fts (rowid, text, headings) VALUES (?, ?, ?)").run(
+    sql("INSERT INTO chunks_fts (rowid, text, headings, filename, tenant) VALUES (?, ?, ?, ?, ?)").run(
       BigInt(chunk_row),
-      chunk.text,
-      chunk.heading_path.join(" "),
+      separateWords(chunk.text),
+      separateWords(chunk.heading_path.join(" ")),
+      separateWords(filename),
+      tenantWord(tenant_id),
     );
     // Text with nothing to embed has no direction, and so no place among neighbours.
     if (isZero(vector)) vectors.delete(chunk_row);

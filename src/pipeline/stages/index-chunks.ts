@@ -13,7 +13,7 @@ export const indexChunks: Stage<Chunked, Chunked> = {
 
   async run({ chunks_created }, context) {
     const { source, documents, index, signal, collection } = context;
-    const { tenant_id, document_id, version } = source;
+    const { tenant_id, document_id, version, filename } = source;
     let next = 0;
     while (next < chunks_created) {
       signal.throwIfAborted();
@@ -25,7 +25,7 @@ export const indexChunks: Stage<Chunked, Chunked> = {
       await index.stage(
         batch.map(({ vector, ...chunk }) => {
           if (!vector) throw new Error(`${chunk.chunk_id} has no vector`);
-          return { chunk, tenant_id, collection, vector };
+          return { chunk, tenant_id, collection, vector, filename };
         }),
         context.lease,
       );
