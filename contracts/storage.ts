@@ -176,7 +176,13 @@ export async function stageVersion(
     { tenant_id, embeddings: { document_id, version, embedder_id, vectors } },
   ]);
   await h.index.stage(
-    chunks.map((chunk, place) => ({ chunk, tenant_id, collection, vector: vectors[place]!.vector })),
+    chunks.map((chunk, place) => ({
+      chunk,
+      tenant_id,
+      collection,
+      vector: vectors[place]!.vector,
+      filename: record.filename,
+    })),
   );
   return chunks;
 }

@@ -29,7 +29,8 @@ const allowed = {
   adapters: ["core", "ports"],
   settings: [],
   "config-embedder": ["settings"],
-  config: ["core", "settings", "config-embedder"],
+  "config-reranker": ["settings"],
+  config: ["core", "settings", "config-embedder", "config-reranker"],
   compose: [
     "core",
     "ports",

@@ -11,6 +11,7 @@ import {
   toEmbedder,
   toEmbeddingService,
 } from "./config-embedder.ts";
+import { needsOfReranker, type RerankerConfig, toReranker } from "./config-reranker.ts";
 import {
   isSecret,
   profileSettings,
@@ -46,6 +47,9 @@ export interface Config {
   embedder: EmbedderConfig;
   /** Where to ask for models other than the configured one; undefined: nowhere. */
   embedding_service: EmbeddingServiceConfig | undefined;
+  reranker: RerankerConfig;
+  /** How a search uses the reranker. */
+  reranking: { candidates: number; timeout_ms: number };
   storage: { kind: "sqlite" } | { kind: "postgres"; url: string; schema: string; pool_size: number };
   blobs:
     | { kind: "folder" }
@@ -175,6 +179,7 @@ function contradictions(values: Settings): string[] {
       problems.push("SLUICE_QUEUE is sqs, which is for several machines: SLUICE_STORAGE must be postgres");
     }
   }
+  for (const [key, why] of needsOfReranker(values)) need(key, why);
   if (values.SLUICE_INDEX === "pinecone") {
     need("SLUICE_PINECONE_HOST", "SLUICE_INDEX is pinecone");
     need("SLUICE_PINECONE_API_KEY", "SLUICE_INDEX is pinecone");
@@ -219,6 +224,11 @@ function toConfig(values: Settings): Config {
     },
     embedder: toEmbedder(values),
     embedding_service: toEmbeddingService(values),
+    reranker: toReranker(values),
+    reranking: {
+      candidates: values.SLUICE_RERANKER_CANDIDATES,
+      timeout_ms: values.SLUICE_RERANKER_TIMEOUT_MS,
+    },
     storage:
       values.SLUICE_STORAGE === "sqlite"
         ? { kind: "sqlite" }

@@ -14,6 +14,7 @@ import {
   checkKeys,
   checkNode,
   checkPage,
+  checkReranker,
   checkServer,
   failed,
 } from "./doctor-checks.ts";
@@ -96,6 +97,7 @@ async function* examine(config: Config): AsyncGenerator<Check, void, void> {
         if (own && usable && embedder.status === "ok") {
           yield await checkIndex({ ...adapters, reindex: composeReindex(adapters) });
         }
+        if (adapters.reranker) yield await checkReranker(adapters.reranker);
         yield await checkExtractor(adapters.extractor, scratch);
       } finally {
         await adapters.close();

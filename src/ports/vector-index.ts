@@ -8,6 +8,8 @@ export interface IndexEntry {
   tenant_id: string;
   collection: string;
   vector: Float32Array;
+  /** The version's: its words are searched as well. */
+  filename?: string;
 }
 
 export interface IndexScope {
@@ -65,7 +67,13 @@ export interface VectorIndex {
    * @throws SluiceError `embedder_mismatch` when another embedder serves (`EmbedderRegister`) when the answer is there
    */
   nearest(scope: IndexScope, vector: Float32Array, limit: number): Promise<IndexHit[]>;
-  /** The `limit` entries that match the words best (BM25 or alike), best first. Same MUSTs. */
+  /**
+   * The `limit` entries that match the words best (BM25 or alike), best first: in their text, the headings above it or the
+   * file name. Same MUSTs.
+   * Any of the words is enough. A word MUST match itself in every language, whatever its case; of scripts that leave no
+   * spaces between words, a part of a run MUST match. English words MUST match their common inflections (ship, ships), and
+   * English stop words MUST NOT count where the query has other words.
+   */
   matching(scope: IndexScope, words: string, limit: number): Promise<IndexHit[]>;
   close(): Promise<void>;
 }

@@ -179,6 +179,7 @@ describe("an answer", () => {
     expect(searchAnswerSchema.parse(answer)).toEqual(answer);
     expect(answer).toEqual({
       mode: "hybrid",
+      reranked: false,
       embedder_id: "feature-hashing-v1-384",
       hits: [
         {
@@ -186,7 +187,7 @@ describe("an answer", () => {
           chunk_id: "chk_report_3_1",
           version: 3,
           text: "invoices are due",
-          score: 1 / 61 + 1 / 61,
+          score: 1,
           page: 2,
           char_start: 100,
           char_end: 116,
@@ -201,9 +202,9 @@ describe("an answer", () => {
   });
 
   test.each([
-    ["hybrid", ["nearest", "matching", "locate"], 50],
-    ["vector", ["nearest", "locate"], 50],
-    ["keyword", ["matching", "locate"], 50],
+    ["hybrid", ["nearest", "matching", "locate"], 100],
+    ["vector", ["nearest", "locate"], 100],
+    ["keyword", ["matching", "locate"], 100],
   ] as const)("in mode %s asks the index for what it needs", async (mode, steps, limit) => {
     await library.publish("a", 1, ["apples and pears"]);
     const answer = await search("t1", { query: "apples", mode });
@@ -348,7 +349,12 @@ describe("a publish while the search runs (G13)", () => {
 
 describe("requests", () => {
   test("get their defaults", () => {
-    expect(searchRequestSchema.parse({ query: " x " })).toEqual({ query: "x", top_k: 10, mode: "hybrid" });
+    expect(searchRequestSchema.parse({ query: " x " })).toEqual({
+      query: "x",
+      top_k: 10,
+      mode: "hybrid",
+      rerank: true,
+    });
   });
 
   test.each([

@@ -5,7 +5,9 @@
 import { SluiceError } from "../../errors.ts";
 import { matchesFilter } from "../../filter.ts";
 import type { IndexEntry, IndexHit, IndexScope, VectorIndex } from "../../ports/vector-index.ts";
+import { queryWordsOf, wordsOf } from "../keywords.ts";
 import { embeddersOf } from "./embedders.ts";
+import { stem } from "./english.ts";
 import { requireLease } from "./job-changes.ts";
 import { type IndexRow, livingDocument, type MemoryState, transact, versionRows } from "./state.ts";
 
@@ -82,7 +84,7 @@ export function createMemoryIndex(state: MemoryState, embedder_id: string): Vect
       best(
         bm25(
           visible(scope).map(({ entry }) => entry),
-          wordsOf(words),
+          queryWordsOf(words).map(toTerm),
         ),
         limit,
       ),
@@ -123,10 +125,14 @@ function cosine(a: Float32Array, b: Float32Array): number {
   return lengths === 0 ? 0 : dot / lengths;
 }
 
-/** Lower-case words without accents. */
-function wordsOf(text: string): string[] {
-  const plain = text.normalize("NFKD").replace(/\p{M}+/gu, "");
-  return plain.toLowerCase().match(/[\p{L}\p{N}]+/gu) ?? [];
+/** A word as it is compared: in small letters, without accents, an English one without its ending. */
+function toTerm(word: string): string {
+  return stem(
+    word
+      .normalize("NFKD")
+      .replace(/\p{M}+/gu, "")
+      .toLowerCase(),
+  );
 }
 
 /**
@@ -136,7 +142,8 @@ function wordsOf(text: string): string[] {
 function bm25(entries: IndexEntry[], words: string[]): Scored[] {
   const wanted = new Set(words);
   const documents = entries.map((entry) => {
-    const all = wordsOf(entry.chunk.text);
+    const { chunk, filename = "" } = entry;
+    const all = [chunk.text, ...chunk.heading_path, filename].flatMap(wordsOf).map(toTerm);
     const counts = new Map<string, number>();
     for (const word of all) if (wanted.has(word)) counts.set(word, (counts.get(word) ?? 0) + 1);
     return { entry, length: all.length, counts };

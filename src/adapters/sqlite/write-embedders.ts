@@ -2,7 +2,7 @@
 import { type Commit, ConflictError } from "../../ports/document-store.ts";
 import type { EmbeddersInForce } from "../../ports/embedder-register.ts";
 import type { Sql } from "./schema.ts";
-import { vectorTable } from "./write-index.ts";
+import { dropVectors, toBlock, vectorTables } from "./vector-tables.ts";
 
 export type EmbedderChange =
   | { begin: string; began_at: string }
@@ -78,12 +78,18 @@ function removeRetired(sql: Sql, limit: number): boolean {
        (SELECT document_id, version FROM indexed_versions WHERE embedder_id = ?1 LIMIT ?2)`,
   ).run(embedder_id, limit);
   if (marks.changes > 0) return true;
-  const table = vectorTable(sql, embedder_id);
-  const rows = table ? sql(`SELECT rowid FROM ${table} LIMIT ?`).all(limit) : [];
-  for (const { rowid } of rows) sql(`DELETE FROM ${table} WHERE rowid = ?`).run(rowid as number);
-  if (rows.length > 0) return true;
-  if (table) {
-    sql(`DROP TABLE ${table}`).run();
+  const tables = vectorTables(sql, embedder_id);
+  if (tables) {
+    // A block is written anew for each vector taken out of it, so a whole one goes at once; then what is in none.
+    const block = sql(`SELECT rows, codes FROM ${tables.codes} LIMIT 1`).get();
+    const rows = block
+      ? [...toBlock(block).rows]
+      : sql(`SELECT chunk_row FROM ${tables.vectors} LIMIT ?`)
+          .all(limit)
+          .map(({ chunk_row }) => chunk_row as number);
+    if (dropVectors(sql, tables, rows) > 0) return true;
+    sql(`DROP TABLE ${tables.codes}`).run();
+    sql(`DROP TABLE ${tables.vectors}`).run();
     sql("DELETE FROM embedders WHERE embedder_id = ?").run(embedder_id);
   }
   sql("DELETE FROM retired_embedders WHERE embedder_id = ?").run(embedder_id);

@@ -14,7 +14,7 @@ import { migrate, openDatabase, statements, translateError } from "./schema.ts";
 import { noticeClock } from "./write-clock.ts";
 import { applyCommit, type Effects } from "./write-commit.ts";
 import { applyEmbedderChange } from "./write-embedders.ts";
-import { addVectors, removeIndexed, stageEntries } from "./write-index.ts";
+import { addVectors, dropStrayVectors, removeIndexed, stageEntries } from "./write-index.ts";
 import { applyJobChange, claimJobs, heartbeat, removeWorker, requireLease } from "./write-jobs.ts";
 import { monotonicMs, type WriteAnswer, type WriteRequest, type WriterData } from "./writer.ts";
 
@@ -45,7 +45,7 @@ function openMigrated(): DatabaseSync {
   try {
     const database = openDatabase(path);
     database.exec("PRAGMA busy_timeout = 10000");
-    migrate(database);
+    migrate(database, (notice) => port.postMessage({ notice }));
     return database;
   } catch (error) {
     // As an error of the thread it would lose what it is.
@@ -142,6 +142,8 @@ function execute(request: WriteRequest, effects: Effects): unknown {
       return applyEmbedderChange(sql, request.change);
     case "remove_indexed":
       return removeIndexed(sql, request.tenant_id, request.document_id, request.version);
+    case "drop_stray_vectors":
+      return dropStrayVectors(sql, request.tables, request.chunk_rows);
     case "run":
       return Number(sql(request.sql).run(...request.values).changes);
     case "close":

@@ -13,7 +13,7 @@ export const indexChunks: Stage<Chunked, Chunked> = {
 
   async run({ chunks_created }, context) {
     const { source, documents, index, signal, collection } = context;
-    const { tenant_id, document_id, version } = source;
+    const { tenant_id, document_id, version, filename } = source;
     let next = 0;
     while (next < chunks_created) {
       signal.throwIfAborted();
@@ -27,7 +27,7 @@ export const indexChunks: Stage<Chunked, Chunked> = {
           if (!vector || embedder_id !== index.embedder_id) {
             throw new Error(`${chunk.chunk_id} has no vector of ${index.embedder_id}`);
           }
-          return { chunk, tenant_id, collection, vector };
+          return { chunk, tenant_id, collection, vector, filename };
         }),
         context.lease,
       );
