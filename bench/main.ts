@@ -17,6 +17,7 @@ import { pipelineThroughput } from "./pipeline.ts";
 import { postgres } from "./postgres/benchmark.ts";
 import { queue } from "./queue.ts";
 import { renderMachine, renderTable } from "./report.ts";
+import { searchLatency } from "./search.ts";
 import { stopServers } from "./server.ts";
 import { rounded } from "./statistics.ts";
 import { thousandChunks } from "./thousand-chunks.ts";
@@ -28,6 +29,7 @@ const benchmarks: Readonly<Record<string, Benchmark>> = {
   "thousand-chunks": thousandChunks,
   "event-latency": eventLatency,
   queue,
+  search: searchLatency,
   footprint,
   postgres,
 };

@@ -11,11 +11,13 @@ import {
   checkSqsEvents,
   checkSqsQueue,
   openEmbedder,
+  openEmbedderById,
   openExtractor,
   openFolderBlobs,
   openKafkaPublisher,
   openPinecone,
   openPostgres,
+  openReranker,
   openS3Blobs,
   openSnsPublisher,
   openSqlite,
@@ -40,11 +42,14 @@ import type { Extractor } from "./ports/extractor.ts";
 import type { JobDispatch } from "./ports/job-dispatch.ts";
 import type { JobQueue } from "./ports/job-queue.ts";
 import type { Log } from "./ports/log.ts";
+import type { Reranker } from "./ports/reranker.ts";
 import type { ServiceCheck } from "./ports/service-check.ts";
 import type { StorageMaintenance } from "./ports/storage-maintenance.ts";
 import type { System } from "./ports/system.ts";
 import type { VectorIndex } from "./ports/vector-index.ts";
 import { createFollower } from "./progress/follow.ts";
+import { createReindex, type Reindex } from "./reindex/reindex.ts";
+import { createTender } from "./reindex/tend.ts";
 import { createSearch } from "./search/search.ts";
 import { createWorker, type Worker } from "./worker/worker.ts";
 
@@ -57,6 +62,10 @@ export interface Adapters {
   index: VectorIndex;
   keys: ApiKeyStore;
   embedder: Embedder;
+  /** Makes others, by their ids: an index may be of another than the configured one. */
+  openEmbedder?: (embedder_id: string) => Promise<Embedder | undefined>;
+  /** What puts the best hits of a search in order; may be left out. */
+  reranker?: Reranker;
   extractor: Extractor;
   publishers: EventPublisher[];
   /** Where the storage is not looked after by tools of its own. */
@@ -98,8 +107,12 @@ export async function openAdapters(
     const system = given.system ?? createSystem();
     const embedder = given.embedder ?? (await openEmbedder(config.embedder, system));
     const parts = { system, embedder, log };
+    const reranker =
+      given.reranker ??
+      (config.reranker.kind === "none" ? undefined : await open(openReranker(config.reranker)));
     const storage = given.documents ? (given as Storage) : await open(openStorage(config, parts));
     const { documents, keys, maintenance } = storage;
+    await tellOfOthers(documents, embedder, log);
     const index =
       config.index.kind === "pinecone" && !given.index
         ? await open(openPinecone({ ...config.index, system, embedder, documents, words: storage.index }))
@@ -107,6 +120,8 @@ export async function openAdapters(
     return {
       system,
       embedder,
+      openEmbedder: given.openEmbedder ?? othersBesides(config, system),
+      ...(reranker ? { reranker } : {}),
       documents,
       queue: given.queue ?? (await openQueue(config, storage, parts, open)),
       index,
@@ -125,6 +140,26 @@ export async function openAdapters(
     await close();
     throw error;
   }
+}
+
+/** Each is made once, and kept. */
+function othersBesides(config: Config, system: System): (id: string) => Promise<Embedder | undefined> {
+  const opened = new Map<string, Promise<Embedder | undefined>>();
+  return (embedder_id) => {
+    const known = opened.get(embedder_id) ?? openEmbedderById(embedder_id, config.embedding_service, system);
+    opened.set(embedder_id, known);
+    known.catch(() => opened.delete(embedder_id));
+    return known;
+  };
+}
+
+async function tellOfOthers(documents: DocumentStore, { embedder_id }: Embedder, log: Log): Promise<void> {
+  const { serving, target } = await documents.embedders.read();
+  if (serving === null || serving === embedder_id || target !== null) return;
+  log.warn(
+    { serving, configured: embedder_id },
+    "the index is of another embedder than the settings name; it stays in use until `sluice reindex` is done",
+  );
 }
 
 /** Ports that share transactions. `dispatch`: what a queue outside of the database needs from the one in it. */
@@ -215,7 +250,8 @@ export function composeIntake(config: Config, adapters: Adapters, log: Log) {
       max_attempts: config.max_attempts,
     }),
     commands: createCommands({ ...adapters, max_attempts: config.max_attempts }),
-    search: createSearch(adapters),
+    search: createSearch({ ...adapters, reranking: config.reranking, log }),
+    reindex: composeReindex(adapters),
     follower,
     /** Ends readers and relays; what was not published goes out after the next start. */
     async close() {
@@ -226,10 +262,15 @@ export function composeIntake(config: Config, adapters: Adapters, log: Log) {
   };
 }
 
-/** The working side: a worker over these adapters, not started. */
+export function composeReindex(adapters: Adapters): Reindex {
+  return createReindex(adapters);
+}
+
+/** The working side: a worker over these adapters, not started. One of all workers tends the reindex. */
 export function composeWorker(config: Config, adapters: Adapters, log: Log, worker_id: string): Worker {
   const { system } = adapters;
-  return createWorker(
+  const tender = createTender({ ...adapters, log, max_attempts: config.max_attempts }, worker_id);
+  const worker = createWorker(
     { ...adapters, chunking: config.chunk, retry: config.retry, log },
     {
       worker_id,
@@ -241,6 +282,15 @@ export function composeWorker(config: Config, adapters: Adapters, log: Log, work
       max_running_per_tenant: config.max_running_per_tenant,
     },
   );
+  return {
+    async start() {
+      await worker.start();
+      tender.start();
+    },
+    async stop(deadline_ms) {
+      await Promise.all([tender.stop(), worker.stop(deadline_ms)]);
+    },
+  };
 }
 
 /** What an operator does with the whole, beside everything that goes on in it. */

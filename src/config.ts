@@ -6,6 +6,13 @@ import { readFileSync } from "node:fs";
 import { resolve } from "node:path";
 import { parseEnv } from "node:util";
 import {
+  type EmbedderConfig,
+  type EmbeddingServiceConfig,
+  toEmbedder,
+  toEmbeddingService,
+} from "./config-embedder.ts";
+import { needsOfReranker, type RerankerConfig, toReranker } from "./config-reranker.ts";
+import {
   isSecret,
   profileSettings,
   profiles,
@@ -37,20 +44,12 @@ export interface Config {
   shutdown_ms: number;
   chunk: { max_tokens: number; overlap_tokens: number };
   extract: { timeout_ms: number; memory_mb: number };
-  embedder:
-    | { kind: "hashing" }
-    | {
-        kind: "openai";
-        url: string;
-        model: string;
-        dimensions: number;
-        request_dimensions: boolean;
-        api_key: string | undefined;
-        batch_size: number;
-        timeout_ms: number;
-        query_prefix: string;
-        passage_prefix: string;
-      };
+  embedder: EmbedderConfig;
+  /** Where to ask for models other than the configured one; undefined: nowhere. */
+  embedding_service: EmbeddingServiceConfig | undefined;
+  reranker: RerankerConfig;
+  /** How a search uses the reranker. */
+  reranking: { candidates: number; timeout_ms: number };
   storage: { kind: "sqlite" } | { kind: "postgres"; url: string; schema: string; pool_size: number };
   blobs:
     | { kind: "folder" }
@@ -180,6 +179,7 @@ function contradictions(values: Settings): string[] {
       problems.push("SLUICE_QUEUE is sqs, which is for several machines: SLUICE_STORAGE must be postgres");
     }
   }
+  for (const [key, why] of needsOfReranker(values)) need(key, why);
   if (values.SLUICE_INDEX === "pinecone") {
     need("SLUICE_PINECONE_HOST", "SLUICE_INDEX is pinecone");
     need("SLUICE_PINECONE_API_KEY", "SLUICE_INDEX is pinecone");
@@ -223,6 +223,12 @@ function toConfig(values: Settings): Config {
       memory_mb: values.SLUICE_EXTRACT_MEMORY_MB,
     },
     embedder: toEmbedder(values),
+    embedding_service: toEmbeddingService(values),
+    reranker: toReranker(values),
+    reranking: {
+      candidates: values.SLUICE_RERANKER_CANDIDATES,
+      timeout_ms: values.SLUICE_RERANKER_TIMEOUT_MS,
+    },
     storage:
       values.SLUICE_STORAGE === "sqlite"
         ? { kind: "sqlite" }
@@ -298,22 +304,6 @@ function present<const Key extends string, Value>(
 /** What `contradictions` has seen to be there. */
 function given(value: string | undefined): string {
   return value as string;
-}
-
-function toEmbedder(values: Settings): Config["embedder"] {
-  if (values.SLUICE_EMBEDDER === "hashing") return { kind: "hashing" };
-  return {
-    kind: "openai",
-    url: values.SLUICE_EMBEDDER_URL,
-    model: values.SLUICE_EMBEDDER_MODEL,
-    dimensions: values.SLUICE_EMBEDDER_DIMENSIONS,
-    request_dimensions: values.SLUICE_EMBEDDER_REQUEST_DIMENSIONS,
-    api_key: values.SLUICE_EMBEDDER_API_KEY,
-    batch_size: values.SLUICE_EMBEDDER_BATCH,
-    timeout_ms: values.SLUICE_EMBEDDER_TIMEOUT_SECONDS * 1_000,
-    query_prefix: values.SLUICE_EMBEDDER_QUERY_PREFIX,
-    passage_prefix: values.SLUICE_EMBEDDER_PASSAGE_PREFIX,
-  };
 }
 
 function toPublisher(kind: PublisherConfig["kind"], values: Settings): PublisherConfig {

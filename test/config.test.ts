@@ -16,6 +16,10 @@ const wrong: Record<string, string | null> = {
   SLUICE_EMBEDDER_API_KEY: null,
   SLUICE_EMBEDDER_QUERY_PREFIX: null,
   SLUICE_EMBEDDER_PASSAGE_PREFIX: null,
+  SLUICE_RERANKER: "magic",
+  SLUICE_RERANKER_URL: "not a url",
+  SLUICE_RERANKER_MODEL: null,
+  SLUICE_RERANKER_API_KEY: null,
   SLUICE_LOG_LEVEL: "loud",
   SLUICE_CONFIG: null,
   SLUICE_POSTGRES_URL: null,
@@ -64,7 +68,8 @@ describe("the configuration", () => {
       max_attempts: 5,
       lease_ms: 30_000,
       retry: { base_ms: 1_000, cap_ms: 600_000 },
-      embedder: { kind: "hashing" },
+      embedder: { kind: "static" },
+      embedding_service: undefined,
       client: { url: "http://127.0.0.1:7300", api_key: undefined },
     });
   });

@@ -3,12 +3,14 @@ import type { BlobStore } from "../ports/blob-store.ts";
 import type { Embedder } from "../ports/embedder.ts";
 import type { Extractor } from "../ports/extractor.ts";
 import type { Log } from "../ports/log.ts";
+import type { Reranker } from "../ports/reranker.ts";
 import type { System } from "../ports/system.ts";
 import type { SqsCheckOptions } from "./aws/messaging-check.ts";
 import type { S3BlobStoreOptions } from "./aws/s3-client.ts";
 import type { SnsPublisherOptions } from "./aws/sns-publisher.ts";
 import type { SqsPublisherOptions } from "./aws/sqs-publisher.ts";
 import type { SqsQueueOptions } from "./aws/sqs-queue.ts";
+import type { HttpRerankerOptions } from "./http/reranker.ts";
 import type { KafkaCheckOptions } from "./kafka/check.ts";
 import type { KafkaPublisherOptions } from "./kafka/publisher.ts";
 import type { OpenAiEmbedderOptions } from "./openai/embedder.ts";
@@ -24,10 +26,16 @@ export interface StorageParts {
   log: Log;
 }
 
-type EmbedderSettings = { kind: "hashing" } | ({ kind: "openai" } & Omit<OpenAiEmbedderOptions, "system">);
+type EmbedderSettings =
+  | { kind: "static" | "hashing" }
+  | ({ kind: "openai" } & Omit<OpenAiEmbedderOptions, "system">);
 
 export async function openEmbedder(settings: EmbedderSettings, system: System): Promise<Embedder> {
   switch (settings.kind) {
+    case "static": {
+      const { createStaticEmbedder } = await import("./static/embedder.ts");
+      return createStaticEmbedder();
+    }
     case "hashing": {
       const { createHashingEmbedder } = await import("./hashing/embedder.ts");
       return createHashingEmbedder();
@@ -39,9 +47,49 @@ export async function openEmbedder(settings: EmbedderSettings, system: System): 
   }
 }
 
-export async function openSqlite(folder: string, { system, embedder }: StorageParts) {
+/** Where to ask for models other than the configured one; undefined: nowhere. */
+export type EmbeddingService = Omit<OpenAiEmbedderOptions, "system" | "model" | "dimensions"> | undefined;
+
+/**
+ * An embedder by the id that an index knows it by.
+ * @returns undefined where these settings don't give it
+ */
+export async function openEmbedderById(
+  embedder_id: string,
+  service: EmbeddingService,
+  system: System,
+): Promise<Embedder | undefined> {
+  const opened = await openSimilar(embedder_id, service, system);
+  return opened?.embedder_id === embedder_id ? opened : undefined;
+}
+
+async function openSimilar(
+  embedder_id: string,
+  service: EmbeddingService,
+  system: System,
+): Promise<Embedder | undefined> {
+  if (embedder_id.startsWith("sluice-static-")) return openEmbedder({ kind: "static" }, system);
+  const hashing = /^feature-hashing-v1-(\d+)$/.exec(embedder_id);
+  if (hashing) {
+    const { createHashingEmbedder } = await import("./hashing/embedder.ts");
+    return createHashingEmbedder({ dimensions: Number(hashing[1]) });
+  }
+  const openai = /^openai:(.+?):(\d+)(?::[0-9a-f]{8})?$/.exec(embedder_id);
+  if (openai && service) {
+    const settings = { ...service, model: openai[1] as string, dimensions: Number(openai[2]) };
+    return openEmbedder({ kind: "openai", ...settings }, system);
+  }
+  return undefined;
+}
+
+export async function openReranker(settings: HttpRerankerOptions): Promise<Reranker> {
+  const { createHttpReranker } = await import("./http/reranker.ts");
+  return createHttpReranker(settings);
+}
+
+export async function openSqlite(folder: string, { system, embedder, log }: StorageParts) {
   const { openSqliteStorage } = await import("./sqlite/storage.ts");
-  return openSqliteStorage({ folder, system, embedder });
+  return openSqliteStorage({ folder, system, embedder, log });
 }
 
 export async function openPostgres(options: PostgresStorageOptions) {
