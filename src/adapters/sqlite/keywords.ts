@@ -36,7 +36,7 @@ export function matching(sql: Sql, scope: IndexScope, words: string, limit: numb
        )
        SELECT best.rank, chunks.document_id, chunks.version, chunks.ordinal,
          documents.tenant_id = ? AS visible
-       FROM best JOIN chunks USING (chunk_row) LEFT ${VISIBLE}
+       FROM best LEFT JOIN chunks USING (chunk_row) LEFT ${VISIBLE}
        ORDER BY best.rank, chunks.document_id, chunks.ordinal`,
     ).all(query, depth, scope.tenant_id);
     const visible = best.filter((row) => row.visible === 1);

@@ -11,7 +11,7 @@ import { separateWords } from "../keywords.ts";
 import { tenantWord } from "./rows.ts";
 
 /** Each entry takes the schema from its index to the next; `user_version` counts the applied ones. Never edit one. */
-const migrations: string[] = [
+export const migrations: string[] = [
   `
   CREATE TABLE documents (
     document_id TEXT PRIMARY KEY,
