@@ -12,14 +12,14 @@ import { codeWords, isZero, type Query, similarity, toQuery } from "./vector-cod
 import { toBlock, type VectorTables, vectorTables } from "./vector-tables.ts";
 
 /** Of the entries, one in so many is kept by the bits that differ, and at least so many. */
-const ENTRIES_PER_KEPT = 50;
-const FEWEST_KEPT = 4_096;
+const ENTRIES_PER_KEPT = 16;
+const FEWEST_KEPT = 8_192;
 /** Vectors read for each neighbour wanted, one in how many entries, and how many at least. */
-const VECTORS_PER_HIT = 16;
-const ENTRIES_PER_VECTOR = 500;
-const FEWEST_VECTORS = 400;
+const VECTORS_PER_HIT = 32;
+const ENTRIES_PER_VECTOR = 200;
+const FEWEST_VECTORS = 1_000;
 /** So many times more of both where a filter will leave out some. */
-const MORE_FOR_FILTER = 4;
+const MORE_FOR_FILTER = 2;
 /** Of the vectors read, one in so many at least must have been good for a hit; else those that fit are looked up. */
 const FITTING = 4;
 /** So many that fit a filter are compared without looking at codes. */
