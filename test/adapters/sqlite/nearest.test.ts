@@ -159,7 +159,8 @@ const earlier = new URL("./schema-3.db.gz", import.meta.url);
 test("vectors of a database of schema 3 are taken over, and what was staged can still be published", async () => {
   const folder = mkdtempSync(join(root, "earlier-"));
   writeFileSync(join(folder, DATABASE_FILE), gunzipSync(readFileSync(earlier)));
-  const h = await openIn(folder, contractEmbedder);
+  // Two processes start at once: one takes it over, the other waits.
+  const [h] = await Promise.all([openIn(folder, contractEmbedder), openIn(folder, contractEmbedder)]);
   const places = async (tenant: string) =>
     (await h.index.nearest({ tenant_id: tenant }, unit(1), 10)).map(({ chunk_id, score }) => [
       Number(chunk_id.split("_").at(-1)),
