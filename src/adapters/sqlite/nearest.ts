@@ -109,16 +109,22 @@ function createSelection(size: number, words: number) {
 
   /** Drops all but `size` of them; from now on, only what differs less than any of those dropped is taken. */
   function compact(): void {
-    const ordered = distances.slice(0, count).sort();
-    const last = ordered[size - 1] as number;
-    let ties = size - ordered.indexOf(last);
+    const counts = new Uint32Array(words * 32 + 1);
+    for (let entry = 0; entry < count; entry++) {
+      const distance = distances[entry] as number;
+      counts[distance] = (counts[distance] as number) + 1;
+    }
+    let last = 0;
+    let ties = size;
+    while (ties > (counts[last] as number)) ties -= counts[last++] as number;
     let to = 0;
     for (let from = 0; from < count; from++) {
       const distance = distances[from] as number;
       if (distance > last || (distance === last && ties-- <= 0)) continue;
       rows[to] = rows[from] as number;
       distances[to] = distance;
-      codes.copyWithin(to * words, from * words, (from + 1) * words);
+      for (let word = 0; word < words; word++)
+        codes[to * words + word] = codes[from * words + word] as number;
       to++;
     }
     count = to;
@@ -166,7 +172,11 @@ function best(
     scores[entry] = sum;
   }
   const last = scores.slice().sort()[rows.length - wanted] as number;
-  return [...rows].filter((_, entry) => (scores[entry] as number) >= last);
+  const chosen: number[] = [];
+  for (let entry = 0; entry < rows.length; entry++) {
+    if ((scores[entry] as number) >= last) chosen.push(rows[entry] as number);
+  }
+  return chosen;
 }
 
 /** By the vectors themselves, best first; rows without one are left out. */
