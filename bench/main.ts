@@ -18,6 +18,7 @@ import { postgres } from "./postgres/benchmark.ts";
 import { queue } from "./queue.ts";
 import { renderMachine, renderTable } from "./report.ts";
 import { stopServers } from "./server.ts";
+import { staticEmbedder } from "./static-embedder.ts";
 import { rounded } from "./statistics.ts";
 import { thousandChunks } from "./thousand-chunks.ts";
 
@@ -29,6 +30,7 @@ const benchmarks: Readonly<Record<string, Benchmark>> = {
   "event-latency": eventLatency,
   queue,
   footprint,
+  "static-embedder": staticEmbedder,
   postgres,
 };
 /** They start services of their own, which not every machine has. */
