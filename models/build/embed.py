@@ -1,4 +1,5 @@
-"""What the teacher makes of the corpus: `python embed.py WORK TEACHER` writes WORK/blocks/SOURCE-N.npz. Goes on where it ended.
+"""What the teacher says: `python embed.py WORK TEACHER` writes WORK/alone.npy, a vector for each token of WORK/vocab.txt, then
+WORK/blocks/SOURCE-N.npz, vectors of the corpus. Goes on where it ended.
 
 Sources take turns, so that it can be stopped at any time and what is there is a fair part of everything.
 """
@@ -14,9 +15,20 @@ from teacher import Teacher
 ROUNDS = 40
 MAX_TOKENS = 64
 
-if __name__ == "__main__":
+
+def alone(work, teacher):
+    """Each token by itself: a piece as the teacher's own token, a word that the teacher has in pieces as a text."""
+    with open(f"{work}/vocab.txt", encoding="utf-8") as file:
+        vocabulary = [line.rstrip("\n") for line in file]
+    own = teacher.tokenizer.ids
+    return teacher.embed_ids([[own[token]] if token in own else teacher.tokenizer.encode(token) for token in vocabulary])
+
+
+def main():
     work, folder = sys.argv[1:3]
     teacher = Teacher(folder, threads=int(os.environ.get("THREADS", "1")), quantized=True)
+    if not os.path.exists(f"{work}/alone.npy"):
+        np.save(f"{work}/alone.npy", alone(work, teacher))
     os.makedirs(f"{work}/blocks", exist_ok=True)
     for turn in range(ROUNDS):
         for source, share in SHARES.items():
@@ -32,3 +44,7 @@ if __name__ == "__main__":
             np.savez(path + ".tmp.npz", texts=texts.astype(np.float16), titles=titles.astype(np.float16))
             os.rename(path + ".tmp.npz", path)
             print(path, flush=True)
+
+
+if __name__ == "__main__":
+    main()
