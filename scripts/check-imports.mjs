@@ -27,7 +27,8 @@ const allowed = {
   maintenance: ["core", "ports", "intake"],
   adapters: ["core", "ports"],
   settings: [],
-  config: ["core", "settings"],
+  "config-reranker": ["settings"],
+  config: ["core", "settings", "config-reranker"],
   compose: [
     "core",
     "ports",

@@ -16,6 +16,7 @@ import {
   openKafkaPublisher,
   openPinecone,
   openPostgres,
+  openReranker,
   openS3Blobs,
   openSnsPublisher,
   openSqlite,
@@ -40,6 +41,7 @@ import type { Extractor } from "./ports/extractor.ts";
 import type { JobDispatch } from "./ports/job-dispatch.ts";
 import type { JobQueue } from "./ports/job-queue.ts";
 import type { Log } from "./ports/log.ts";
+import type { Reranker } from "./ports/reranker.ts";
 import type { ServiceCheck } from "./ports/service-check.ts";
 import type { StorageMaintenance } from "./ports/storage-maintenance.ts";
 import type { System } from "./ports/system.ts";
@@ -57,6 +59,8 @@ export interface Adapters {
   index: VectorIndex;
   keys: ApiKeyStore;
   embedder: Embedder;
+  /** What puts the best hits of a search in order; may be left out. */
+  reranker?: Reranker;
   extractor: Extractor;
   publishers: EventPublisher[];
   /** Where the storage is not looked after by tools of its own. */
@@ -98,6 +102,9 @@ export async function openAdapters(
     const system = given.system ?? createSystem();
     const embedder = given.embedder ?? (await openEmbedder(config.embedder, system));
     const parts = { system, embedder, log };
+    const reranker =
+      given.reranker ??
+      (config.reranker.kind === "none" ? undefined : await open(openReranker(config.reranker)));
     const storage = given.documents ? (given as Storage) : await open(openStorage(config, parts));
     const { documents, keys, maintenance } = storage;
     const index =
@@ -107,6 +114,7 @@ export async function openAdapters(
     return {
       system,
       embedder,
+      ...(reranker ? { reranker } : {}),
       documents,
       queue: given.queue ?? (await openQueue(config, storage, parts, open)),
       index,
@@ -215,7 +223,7 @@ export function composeIntake(config: Config, adapters: Adapters, log: Log) {
       max_attempts: config.max_attempts,
     }),
     commands: createCommands({ ...adapters, max_attempts: config.max_attempts }),
-    search: createSearch(adapters),
+    search: createSearch({ ...adapters, reranking: config.reranking, log }),
     follower,
     /** Ends readers and relays; what was not published goes out after the next start. */
     async close() {

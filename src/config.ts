@@ -5,6 +5,7 @@
 import { readFileSync } from "node:fs";
 import { resolve } from "node:path";
 import { parseEnv } from "node:util";
+import { needsOfReranker, type RerankerConfig, toReranker } from "./config-reranker.ts";
 import {
   isSecret,
   profileSettings,
@@ -51,6 +52,9 @@ export interface Config {
         query_prefix: string;
         passage_prefix: string;
       };
+  reranker: RerankerConfig;
+  /** How a search uses the reranker. */
+  reranking: { candidates: number; timeout_ms: number };
   storage: { kind: "sqlite" } | { kind: "postgres"; url: string; schema: string; pool_size: number };
   blobs:
     | { kind: "folder" }
@@ -180,6 +184,7 @@ function contradictions(values: Settings): string[] {
       problems.push("SLUICE_QUEUE is sqs, which is for several machines: SLUICE_STORAGE must be postgres");
     }
   }
+  for (const [key, why] of needsOfReranker(values)) need(key, why);
   if (values.SLUICE_INDEX === "pinecone") {
     need("SLUICE_PINECONE_HOST", "SLUICE_INDEX is pinecone");
     need("SLUICE_PINECONE_API_KEY", "SLUICE_INDEX is pinecone");
@@ -223,6 +228,11 @@ function toConfig(values: Settings): Config {
       memory_mb: values.SLUICE_EXTRACT_MEMORY_MB,
     },
     embedder: toEmbedder(values),
+    reranker: toReranker(values),
+    reranking: {
+      candidates: values.SLUICE_RERANKER_CANDIDATES,
+      timeout_ms: values.SLUICE_RERANKER_TIMEOUT_MS,
+    },
     storage:
       values.SLUICE_STORAGE === "sqlite"
         ? { kind: "sqlite" }

@@ -229,6 +229,18 @@ export const errorTable = {
     title: "A local model, or the package that runs it, is missing or can't be used",
     fix: "Install or repair what the detail names (`sluice doctor`), restart, then retry the job.",
   },
+  reranker_unavailable: {
+    status: 503,
+    retryable: true,
+    title: "The reranker did not answer as it should",
+    fix: "Check SLUICE_RERANKER_URL and the service itself (`sluice doctor`); searches answer without it meanwhile.",
+  },
+  reranker_rejected: {
+    status: 422,
+    retryable: false,
+    title: "The reranker refused the request",
+    fix: "Check the model's name and the API key; searches answer without it meanwhile.",
+  },
   index_unavailable: {
     status: 503,
     retryable: true,

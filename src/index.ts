@@ -30,6 +30,7 @@ export type { EventPublisher } from "./ports/event-publisher.ts";
 export type { ExtractionSource, Extractor } from "./ports/extractor.ts";
 export type { JobQuery, JobQueue, QueueStats, WorkerInfo, WorkerPresence } from "./ports/job-queue.ts";
 export type { Log } from "./ports/log.ts";
+export type { Reranker } from "./ports/reranker.ts";
 export type { System } from "./ports/system.ts";
 export type { IndexEntry, IndexHit, IndexScope, VectorIndex } from "./ports/vector-index.ts";
 export type { FollowFilter } from "./progress/follow.ts";

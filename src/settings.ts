@@ -150,6 +150,25 @@ const embedder = {
   SLUICE_EMBEDDER_PASSAGE_PREFIX: z.string().default("").describe("put before every chunk"),
 };
 
+const reranker = {
+  SLUICE_RERANKER: z
+    .enum(["none", "http", "tei"])
+    .default("none")
+    .describe(
+      "what puts the best hits in order: `http` for the rerank API of Cohere, Jina, vLLM and others, `tei` for Text Embeddings Inference's own",
+    ),
+  SLUICE_RERANKER_URL: z.url().optional().describe("base URL of that service; /rerank is put after it"),
+  SLUICE_RERANKER_MODEL: text().describe("model of that service; needed for http"),
+  SLUICE_RERANKER_API_KEY: text().describe("key of that service"),
+  SLUICE_RERANKER_BATCH: integer(1, 1_000).default(32).describe("passages sent in one request"),
+  SLUICE_RERANKER_CANDIDATES: integer(1, 1_000)
+    .default(32)
+    .describe("the best hits that it is given, at least as many as a search asks for"),
+  SLUICE_RERANKER_TIMEOUT_MS: integer(10, 60_000)
+    .default(2_000)
+    .describe("longest wait for it; then a search answers in its own order and says `reranked: false`"),
+};
+
 const postgres = {
   SLUICE_POSTGRES_URL: text().describe(
     "postgresql://user:password@host:5432/database, with sslmode=… where wanted",
@@ -245,6 +264,7 @@ export const settingGroups = {
   "Jobs and retries": jobs,
   "Reading and chunking": reading,
   Embedder: embedder,
+  Reranker: reranker,
   PostgreSQL: postgres,
   "AWS: S3, SQS, SNS": aws,
   Kafka: kafka,
@@ -258,6 +278,7 @@ export const settings = {
   ...jobs,
   ...reading,
   ...embedder,
+  ...reranker,
   ...postgres,
   ...aws,
   ...kafka,

@@ -3,12 +3,14 @@ import type { BlobStore } from "../ports/blob-store.ts";
 import type { Embedder } from "../ports/embedder.ts";
 import type { Extractor } from "../ports/extractor.ts";
 import type { Log } from "../ports/log.ts";
+import type { Reranker } from "../ports/reranker.ts";
 import type { System } from "../ports/system.ts";
 import type { SqsCheckOptions } from "./aws/messaging-check.ts";
 import type { S3BlobStoreOptions } from "./aws/s3-client.ts";
 import type { SnsPublisherOptions } from "./aws/sns-publisher.ts";
 import type { SqsPublisherOptions } from "./aws/sqs-publisher.ts";
 import type { SqsQueueOptions } from "./aws/sqs-queue.ts";
+import type { HttpRerankerOptions } from "./http/reranker.ts";
 import type { KafkaCheckOptions } from "./kafka/check.ts";
 import type { KafkaPublisherOptions } from "./kafka/publisher.ts";
 import type { OpenAiEmbedderOptions } from "./openai/embedder.ts";
@@ -37,6 +39,11 @@ export async function openEmbedder(settings: EmbedderSettings, system: System): 
       return createOpenAiEmbedder({ ...settings, system });
     }
   }
+}
+
+export async function openReranker(settings: HttpRerankerOptions): Promise<Reranker> {
+  const { createHttpReranker } = await import("./http/reranker.ts");
+  return createHttpReranker(settings);
 }
 
 export async function openSqlite(folder: string, { system, embedder }: StorageParts) {

@@ -8,6 +8,7 @@ import type { ApiKeyStore } from "../ports/api-key-store.ts";
 import type { BlobStore } from "../ports/blob-store.ts";
 import type { Embedder } from "../ports/embedder.ts";
 import type { Extractor } from "../ports/extractor.ts";
+import type { Reranker } from "../ports/reranker.ts";
 import type { VectorIndex } from "../ports/vector-index.ts";
 import { createClient } from "./client.ts";
 import { CommandError, counted, formatBytes } from "./output.ts";
@@ -151,6 +152,16 @@ export async function checkEmbedder(embedder: Embedder): Promise<Check> {
     return { check: "embedder", status: "ok", message: `${embedder_id}, ${dimensions} dimensions` };
   } catch (error) {
     return failed("embedder", error, "Check the SLUICE_EMBEDDER_… settings.");
+  }
+}
+
+export async function checkReranker(reranker: Reranker): Promise<Check> {
+  try {
+    await reranker.check();
+    return { check: "reranker", status: "ok", message: reranker.reranker_id };
+  } catch (error) {
+    // Searches answer without it.
+    return { ...failed("reranker", error, "Check the SLUICE_RERANKER_… settings."), status: "warn" };
   }
 }
 

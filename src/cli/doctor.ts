@@ -14,6 +14,7 @@ import {
   checkKeys,
   checkNode,
   checkPage,
+  checkReranker,
   checkServer,
   failed,
 } from "./doctor-checks.ts";
@@ -94,6 +95,7 @@ async function* examine(config: Config): AsyncGenerator<Check, void, void> {
         const embedder = await checkEmbedder(adapters.embedder);
         yield embedder;
         if (own && usable && embedder.status === "ok") yield await checkIndex(adapters);
+        if (adapters.reranker) yield await checkReranker(adapters.reranker);
         yield await checkExtractor(adapters.extractor, scratch);
       } finally {
         await adapters.close();

@@ -6,8 +6,11 @@ import { SluiceError } from "../errors.ts";
 import { searchFilterSchema } from "../filter.ts";
 import type { DocumentStore, LocatedChunk } from "../ports/document-store.ts";
 import type { Embedder } from "../ports/embedder.ts";
+import type { Log } from "../ports/log.ts";
+import type { Reranker } from "../ports/reranker.ts";
 import type { IndexHit, IndexScope, VectorIndex } from "../ports/vector-index.ts";
 import { byScore, fuse } from "./fuse.ts";
+import { createReordering } from "./rerank.ts";
 
 export const searchModes = ["hybrid", "vector", "keyword"] as const;
 export const searchModeSchema = z
@@ -21,8 +24,12 @@ export const searchRequestSchema = z.strictObject({
   filter: searchFilterSchema.optional().describe("conditions on the documents' metadata"),
   top_k: z.int().min(1).max(100).default(10).describe("the most hits to answer"),
   mode: searchModeSchema.default("hybrid"),
+  rerank: z
+    .boolean()
+    .default(true)
+    .describe("whether the server's reranker, where it has one, puts the best hits in order"),
 });
-/** `top_k` and `mode` may be left out. */
+/** `top_k`, `mode` and `rerank` may be left out. */
 export type SearchRequest = z.input<typeof searchRequestSchema>;
 
 export const searchHitSchema = z.object({
@@ -46,6 +53,9 @@ export const searchAnswerSchema = z.object({
   hits: z.array(searchHitSchema).describe("best first"),
   mode: searchModeSchema,
   embedder_id: z.string().nullable().describe("whose vectors were compared; null in mode keyword"),
+  reranked: z
+    .boolean()
+    .describe("whether a reranker gave the order and the scores; false too where it failed or took too long"),
 });
 export type SearchAnswer = z.infer<typeof searchAnswerSchema>;
 
@@ -68,8 +78,13 @@ export function createSearch(parts: {
   documents: Pick<DocumentStore, "locateChunks">;
   index: Pick<VectorIndex, "nearest" | "matching">;
   embedder: Embedder;
+  reranker?: Reranker;
+  /** How many of the best hits the reranker is given, and how long a search waits for it. */
+  reranking?: { candidates: number; timeout_ms: number };
+  log?: Pick<Log, "warn">;
 }): Search {
-  const { documents, index, embedder } = parts;
+  const { documents, index, embedder, reranker, reranking = { candidates: 32, timeout_ms: 2_000 } } = parts;
+  const reorder = reranker && createReordering(reranker, reranking.timeout_ms, parts.log);
 
   /** One look at the index: the candidates, best first, and whether they are of one version per document. */
   async function rank(
@@ -97,7 +112,7 @@ export function createSearch(parts: {
   ): Promise<SearchAnswer> {
     const parsed = searchRequestSchema.safeParse(request);
     if (!parsed.success) throw new SluiceError("invalid_request", z.prettifyError(parsed.error));
-    const { query, collection, filter, top_k, mode } = parsed.data;
+    const { query, collection, filter, top_k, mode, rerank } = parsed.data;
     signal?.throwIfAborted();
     const vector = mode === "keyword" ? undefined : (await embedder.embed([query], "query", signal))[0];
     const scope: IndexScope = {
@@ -107,13 +122,15 @@ export function createSearch(parts: {
     };
     // Deeper than asked for: what one half ranks low the other may lift, and stale candidates may drop out.
     const depth = Math.max(50, top_k * 4);
+    // More than are answered: what the reranker lifts has to be among what it is given.
+    const wanted = reorder && rerank ? Math.max(top_k, reranking.candidates) : top_k;
     for (let repeat = 0; ; repeat++) {
       const last = repeat === MAX_REPEATS;
-      const { ranked, mixed } = await rank(scope, mode, query, vector, depth);
+      const { ranked, mixed } = await rank(scope, mode, query, vector, Math.max(depth, wanted));
       signal?.throwIfAborted();
       // The halves saw the index before and after a publish: the document's old and new chunks share its rank.
       if (mixed && !last) continue;
-      const candidates = last ? ranked : ranked.slice(0, top_k);
+      const candidates = last ? ranked : ranked.slice(0, wanted);
       const located = await documents.locateChunks(
         tenant_id,
         candidates.map((hit) => hit.chunk_id),
@@ -122,10 +139,13 @@ export function createSearch(parts: {
       const hits = toHits(candidates, located);
       // Fewer: chunks were replaced or deleted after the index found them.
       if (hits.length < candidates.length && !last) continue;
+      const reordered =
+        reorder && rerank ? await reorder(tenant_id, query, hits.slice(0, wanted), signal) : undefined;
       return {
-        hits: hits.slice(0, top_k),
+        hits: (reordered ?? hits).slice(0, top_k),
         mode,
         embedder_id: mode === "keyword" ? null : embedder.embedder_id,
+        reranked: reordered !== undefined,
       };
     }
   }

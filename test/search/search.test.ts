@@ -164,6 +164,7 @@ describe("an answer", () => {
     expect(searchAnswerSchema.parse(answer)).toEqual(answer);
     expect(answer).toEqual({
       mode: "hybrid",
+      reranked: false,
       embedder_id: "feature-hashing-v1-384",
       hits: [
         {
@@ -331,7 +332,12 @@ describe("a publish while the search runs (G13)", () => {
 
 describe("requests", () => {
   test("get their defaults", () => {
-    expect(searchRequestSchema.parse({ query: " x " })).toEqual({ query: "x", top_k: 10, mode: "hybrid" });
+    expect(searchRequestSchema.parse({ query: " x " })).toEqual({
+      query: "x",
+      top_k: 10,
+      mode: "hybrid",
+      rerank: true,
+    });
   });
 
   test.each([
