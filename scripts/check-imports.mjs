@@ -27,8 +27,10 @@ const allowed = {
   maintenance: ["core", "ports", "intake"],
   adapters: ["core", "ports"],
   settings: [],
-  "config-reranker": ["settings"],
-  config: ["core", "settings", "config-reranker"],
+  "config-publishers": ["settings"],
+  "config-transformers": ["settings"],
+  "config-reranker": ["settings", "config-transformers"],
+  config: ["core", "settings", "config-publishers", "config-reranker", "config-transformers"],
   compose: [
     "core",
     "ports",

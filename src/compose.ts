@@ -25,6 +25,7 @@ import {
   type StorageParts,
 } from "./adapters/registry.ts";
 import type { Config, PublisherConfig } from "./config.ts";
+import { SluiceError } from "./errors.ts";
 import { createAdmission } from "./intake/admission.ts";
 import { createCommands } from "./intake/commands.ts";
 import { createDirectUploads } from "./intake/direct-upload.ts";
@@ -89,18 +90,18 @@ export async function openAdapters(
   if (shared.length !== 0 && shared.length !== 4) {
     throw new TypeError("documents, queue, index and keys share transactions: give all four or none");
   }
-  const opened: { close(): Promise<void> }[] = [];
-  const open = async <T extends { close(): Promise<void> }>(opening: Promise<T>): Promise<T> => {
+  const opened: { close?(): Promise<void> }[] = [];
+  const open = async <T extends { close?(): Promise<void> }>(opening: Promise<T>): Promise<T> => {
     const part = await opening;
     opened.push(part);
     return part;
   };
   const close = async () => {
-    for (let part = opened.pop(); part; part = opened.pop()) await part.close();
+    for (let part = opened.pop(); part; part = opened.pop()) await part.close?.();
   };
   try {
     const system = given.system ?? createSystem();
-    const embedder = given.embedder ?? (await openEmbedder(config.embedder, system));
+    const embedder = given.embedder ?? (await open(openEmbedder(config.embedder, system)));
     const parts = { system, embedder, log };
     const reranker =
       given.reranker ??
@@ -191,8 +192,13 @@ export async function* checkServices(config: Config): AsyncGenerator<ServiceChec
   }
   if (config.index.kind === "pinecone") {
     const system = createSystem();
-    const { embedder_id, dimensions } = await openEmbedder(config.embedder, system);
-    yield* checkPinecone({ ...config.index, system, embedder: { embedder_id, dimensions } });
+    // A model that is missing is told by whoever opens the adapters; nothing can be said of Pinecone then.
+    const embedder = await openEmbedder(config.embedder, system).catch(unlessModelMissing);
+    if (embedder) {
+      const { embedder_id, dimensions } = embedder;
+      await embedder.close?.();
+      yield* checkPinecone({ ...config.index, system, embedder: { embedder_id, dimensions } });
+    }
   }
   if (config.blobs.kind === "s3") yield* checkS3(config.blobs);
   if (config.queue.kind === "sqs")
@@ -202,6 +208,10 @@ export async function* checkServices(config: Config): AsyncGenerator<ServiceChec
     if (publisher.kind === "sqs") yield* checkSqsEvents(publisher);
     if (publisher.kind === "sns") yield* checkSns(publisher);
   }
+}
+
+function unlessModelMissing(error: unknown): undefined {
+  if (!(error instanceof SluiceError) || error.code !== "model_missing") throw error;
 }
 
 /** The request side: everything that the HTTP server, or the library, calls. */

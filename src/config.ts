@@ -5,7 +5,9 @@
 import { readFileSync } from "node:fs";
 import { resolve } from "node:path";
 import { parseEnv } from "node:util";
+import { type PublisherConfig, toPublisher } from "./config-publishers.ts";
 import { needsOfReranker, type RerankerConfig, toReranker } from "./config-reranker.ts";
+import { type TransformersEmbedderConfig, toTransformersEmbedder } from "./config-transformers.ts";
 import {
   isSecret,
   profileSettings,
@@ -40,6 +42,7 @@ export interface Config {
   extract: { timeout_ms: number; memory_mb: number };
   embedder:
     | { kind: "hashing" }
+    | TransformersEmbedderConfig
     | {
         kind: "openai";
         url: string;
@@ -47,7 +50,7 @@ export interface Config {
         dimensions: number;
         request_dimensions: boolean;
         api_key: string | undefined;
-        batch_size: number;
+        batch_size?: number;
         timeout_ms: number;
         query_prefix: string;
         passage_prefix: string;
@@ -96,24 +99,7 @@ export interface Config {
   client: { url: string; api_key: string | undefined };
 }
 
-export type PublisherConfig =
-  | {
-      kind: "kafka";
-      brokers: string[];
-      /** Of all events, or of each family. */
-      topic: string | { document: string; ingestion: string };
-      mode: "binary" | "structured";
-      compression: "none" | "gzip" | "snappy" | "lz4" | "zstd";
-      client_id: string;
-      tls: boolean;
-      sasl?: {
-        mechanism: "plain" | "scram-sha-256" | "scram-sha-512";
-        username: string;
-        password: string;
-      };
-    }
-  | { kind: "sqs"; queue_url: string; region: string; endpoint?: string }
-  | { kind: "sns"; topic_arn: string; region: string; endpoint?: string };
+export type { PublisherConfig };
 
 /** A configuration that can't be used: one line for each wrong key. */
 export class ConfigError extends Error {
@@ -184,6 +170,9 @@ function contradictions(values: Settings): string[] {
       problems.push("SLUICE_QUEUE is sqs, which is for several machines: SLUICE_STORAGE must be postgres");
     }
   }
+  if (values.SLUICE_EMBEDDER === "transformers") {
+    need("SLUICE_EMBEDDER_MODEL", "SLUICE_EMBEDDER is transformers");
+  }
   for (const [key, why] of needsOfReranker(values)) need(key, why);
   if (values.SLUICE_INDEX === "pinecone") {
     need("SLUICE_PINECONE_HOST", "SLUICE_INDEX is pinecone");
@@ -228,7 +217,7 @@ function toConfig(values: Settings): Config {
       memory_mb: values.SLUICE_EXTRACT_MEMORY_MB,
     },
     embedder: toEmbedder(values),
-    reranker: toReranker(values),
+    reranker: toReranker(values, resolve(values.SLUICE_DATA_DIR)),
     reranking: {
       candidates: values.SLUICE_RERANKER_CANDIDATES,
       timeout_ms: values.SLUICE_RERANKER_TIMEOUT_MS,
@@ -290,13 +279,6 @@ function toConfig(values: Settings): Config {
   };
 }
 
-function topicOf(values: Settings): string | { document: string; ingestion: string } {
-  const { SLUICE_KAFKA_TOPIC: all } = values;
-  const { SLUICE_KAFKA_DOCUMENT_TOPIC: document = all, SLUICE_KAFKA_INGESTION_TOPIC: ingestion = all } =
-    values;
-  return document === ingestion ? document : { document, ingestion };
-}
-
 /** The key with its value, or nothing where there is none. */
 function present<const Key extends string, Value>(
   key: Key,
@@ -312,53 +294,21 @@ function given(value: string | undefined): string {
 
 function toEmbedder(values: Settings): Config["embedder"] {
   if (values.SLUICE_EMBEDDER === "hashing") return { kind: "hashing" };
+  if (values.SLUICE_EMBEDDER === "transformers") {
+    return toTransformersEmbedder(values, resolve(values.SLUICE_DATA_DIR));
+  }
   return {
     kind: "openai",
     url: values.SLUICE_EMBEDDER_URL,
-    model: values.SLUICE_EMBEDDER_MODEL,
+    model: values.SLUICE_EMBEDDER_MODEL ?? "text-embedding-3-small",
     dimensions: values.SLUICE_EMBEDDER_DIMENSIONS,
     request_dimensions: values.SLUICE_EMBEDDER_REQUEST_DIMENSIONS,
     api_key: values.SLUICE_EMBEDDER_API_KEY,
-    batch_size: values.SLUICE_EMBEDDER_BATCH,
+    ...present("batch_size", values.SLUICE_EMBEDDER_BATCH),
     timeout_ms: values.SLUICE_EMBEDDER_TIMEOUT_SECONDS * 1_000,
     query_prefix: values.SLUICE_EMBEDDER_QUERY_PREFIX,
     passage_prefix: values.SLUICE_EMBEDDER_PASSAGE_PREFIX,
   };
-}
-
-function toPublisher(kind: PublisherConfig["kind"], values: Settings): PublisherConfig {
-  const region = values.SLUICE_AWS_REGION;
-  switch (kind) {
-    case "sqs": {
-      const queue_url = given(values.SLUICE_SQS_EVENTS_QUEUE_URL);
-      return { kind, queue_url, region, ...present("endpoint", values.SLUICE_SQS_ENDPOINT) };
-    }
-    case "sns": {
-      const topic_arn = given(values.SLUICE_SNS_TOPIC_ARN);
-      return { kind, topic_arn, region, ...present("endpoint", values.SLUICE_SNS_ENDPOINT) };
-    }
-    case "kafka": {
-      const mechanism = values.SLUICE_KAFKA_SASL_MECHANISM;
-      return {
-        kind,
-        brokers: given(values.SLUICE_KAFKA_BROKERS)
-          .split(",")
-          .map((broker) => broker.trim()),
-        topic: topicOf(values),
-        mode: values.SLUICE_KAFKA_MODE,
-        compression: values.SLUICE_KAFKA_COMPRESSION,
-        client_id: values.SLUICE_KAFKA_CLIENT_ID,
-        tls: values.SLUICE_KAFKA_TLS,
-        ...(mechanism && {
-          sasl: {
-            mechanism,
-            username: given(values.SLUICE_KAFKA_SASL_USERNAME),
-            password: given(values.SLUICE_KAFKA_SASL_PASSWORD),
-          },
-        }),
-      };
-    }
-  }
 }
 
 /** Every setting with its meaning and default, for `doctor` and the docs. */

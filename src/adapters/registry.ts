@@ -18,6 +18,8 @@ import type { PineconeCheckOptions } from "./pinecone/check.ts";
 import type { PineconeIndexOptions } from "./pinecone/vector-index.ts";
 import type { PostgresCheckOptions } from "./postgres/check.ts";
 import type { PostgresStorageOptions } from "./postgres/storage.ts";
+import type { TransformersEmbedderOptions } from "./transformers/embedder.ts";
+import type { TransformersOptions } from "./transformers/open.ts";
 
 /** What every storage is given. */
 export interface StorageParts {
@@ -26,7 +28,12 @@ export interface StorageParts {
   log: Log;
 }
 
-type EmbedderSettings = { kind: "hashing" } | ({ kind: "openai" } & Omit<OpenAiEmbedderOptions, "system">);
+type EmbedderSettings =
+  | { kind: "hashing" }
+  | ({ kind: "openai" } & Omit<OpenAiEmbedderOptions, "system">)
+  | ({ kind: "transformers" } & TransformersEmbedderOptions);
+
+type RerankerSettings = HttpRerankerOptions | ({ kind: "transformers" } & TransformersOptions);
 
 export async function openEmbedder(settings: EmbedderSettings, system: System): Promise<Embedder> {
   switch (settings.kind) {
@@ -38,10 +45,18 @@ export async function openEmbedder(settings: EmbedderSettings, system: System): 
       const { createOpenAiEmbedder } = await import("./openai/embedder.ts");
       return createOpenAiEmbedder({ ...settings, system });
     }
+    case "transformers": {
+      const { createTransformersEmbedder } = await import("./transformers/embedder.ts");
+      return createTransformersEmbedder(settings);
+    }
   }
 }
 
-export async function openReranker(settings: HttpRerankerOptions): Promise<Reranker> {
+export async function openReranker(settings: RerankerSettings): Promise<Reranker> {
+  if (settings.kind === "transformers") {
+    const { createTransformersReranker } = await import("./transformers/reranker.ts");
+    return createTransformersReranker(settings);
+  }
   const { createHttpReranker } = await import("./http/reranker.ts");
   return createHttpReranker(settings);
 }

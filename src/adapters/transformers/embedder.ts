@@ -43,7 +43,7 @@ export async function createTransformersEmbedder(
   const { config, name, fingerprint } = model;
   const dimensions = config.hidden_size ?? config.dim ?? config.d_model;
   if (typeof dimensions !== "number") {
-    throw new SluiceError("model_missing", `The config.json of the model ${name} has no hidden_size`);
+    throw new SluiceError("model_missing", `The config.json of the model ${name} has no hidden_size.`);
   }
   const settings = JSON.stringify([fingerprint, pooling, max_tokens, query_prefix, passage_prefix]);
   const hash = createHash("sha256").update(settings).digest("hex").slice(0, 12);
@@ -67,7 +67,7 @@ export async function createTransformersEmbedder(
       if (vector.length !== dimensions) {
         throw new SluiceError(
           "embedder_rejected",
-          `The model ${name} makes vectors of ${vector.length} dimensions, but its config.json says ${dimensions}`,
+          `The model ${name} makes vectors of ${vector.length} dimensions, but its config.json says ${dimensions}.`,
         );
       }
       vectors[place] = vector;

@@ -65,7 +65,7 @@ export async function findModel(
   if (await isFolder(model)) return readFolder(resolve(model), basename(resolve(model)), dtype);
   const [, id, revision = "main"] = /^([\w.-]+\/[\w.-]+)(?:@([\w./-]+))?$/.exec(model) ?? [];
   if (id === undefined || id.startsWith(".")) {
-    throw new SluiceError("model_missing", `${model} is neither a folder nor the name of a model on the hub`);
+    throw new SluiceError("model_missing", `${model} is neither a folder nor the name of a model on the hub.`);
   }
   if (cache_folder === undefined) throw new TypeError("a model of the hub needs a cache_folder");
   const folder = join(cache_folder, id, ...(revision === "main" ? [] : [revision]));
@@ -80,7 +80,7 @@ async function readFolder(folder: string, name: string, dtype: Dtype): Promise<L
   if (missing !== undefined) {
     throw new SluiceError(
       "model_missing",
-      `The model ${name} has no file ${missing}, which transformers.js needs for dtype ${dtype}`,
+      `The model ${name} has no file ${missing}, which transformers.js needs for dtype ${dtype}.`,
     );
   }
   const text = await readFile(join(folder, "config.json"), "utf8");
@@ -88,7 +88,7 @@ async function readFolder(folder: string, name: string, dtype: Dtype): Promise<L
   try {
     config = JSON.parse(text);
   } catch (cause) {
-    throw new SluiceError("model_missing", `${join(folder, "config.json")} is not JSON`, { cause });
+    throw new SluiceError("model_missing", `${join(folder, "config.json")} is not JSON.`, { cause });
   }
   const hash = createHash("sha256");
   for (const file of filesOf(dtype)) await addFile(hash, join(folder, file));
