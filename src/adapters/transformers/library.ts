@@ -54,7 +54,9 @@ export function findLibrary(package_folder: string | undefined): { path: string 
     const where = package_folder === undefined ? "beside Sluice" : `in ${package_folder}`;
     const prefix = package_folder === undefined ? "" : ` --prefix ${package_folder}`;
     const command = installCommand.replace("npm install", `npm install${prefix}`);
-    return { missing: `The package @huggingface/transformers is not installed ${where}: run \`${command}\`.` };
+    return {
+      missing: `The package @huggingface/transformers is not installed ${where}: run \`${command}\`.`,
+    };
   }
 }
 

@@ -65,7 +65,10 @@ export async function findModel(
   if (await isFolder(model)) return readFolder(resolve(model), basename(resolve(model)), dtype);
   const [, id, revision = "main"] = /^([\w.-]+\/[\w.-]+)(?:@([\w./-]+))?$/.exec(model) ?? [];
   if (id === undefined || id.startsWith(".")) {
-    throw new SluiceError("model_missing", `${model} is neither a folder nor the name of a model on the hub.`);
+    throw new SluiceError(
+      "model_missing",
+      `${model} is neither a folder nor the name of a model on the hub.`,
+    );
   }
   if (cache_folder === undefined) throw new TypeError("a model of the hub needs a cache_folder");
   const folder = join(cache_folder, id, ...(revision === "main" ? [] : [revision]));
