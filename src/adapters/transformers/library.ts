@@ -5,17 +5,20 @@ import { pathToFileURL } from "node:url";
 
 export const installCommand = "npm install --ignore-scripts @huggingface/transformers@^4.3.1";
 
-interface Tensor {
-  data: Float32Array;
+export interface Tensor<Data = Float32Array> {
+  type: string;
+  data: Data;
   dims: number[];
 }
 
-export type Tokenizer = ((
-  text: string,
-  options: { text_pair?: string; truncation: boolean; max_length: number },
-) => unknown) & { model_max_length?: number };
+/** Ids, mask and the like, each of one row. */
+export type Tokens = Record<string, Tensor<BigInt64Array>>;
 
-export type Model = ((input: unknown) => Promise<{ last_hidden_state?: Tensor; logits?: Tensor }>) & {
+export type Tokenizer = ((text: string, options: { text_pair?: string }) => Tokens) & {
+  model_max_length?: number;
+};
+
+export type Model = ((input: Tokens) => Promise<{ last_hidden_state?: Tensor; logits?: Tensor }>) & {
   config: { max_position_embeddings?: number };
 };
 
@@ -34,6 +37,7 @@ export interface Library {
     logLevel: number;
   };
   LogLevel: { ERROR: number };
+  Tensor: new <Data>(type: string, data: Data, dims: number[]) => Tensor<Data>;
   AutoTokenizer: Loader<Tokenizer>;
   AutoModel: Loader<Model>;
   AutoModelForSequenceClassification: Loader<Model>;

@@ -2,7 +2,7 @@
 import { basename, dirname } from "node:path";
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { type MessagePort, parentPort, workerData } from "node:worker_threads";
-import { loadLibrary, type Model, type Tokenizer } from "./library.ts";
+import { loadLibrary, type Model, type Tokenizer, type Tokens } from "./library.ts";
 import type { ModelReply, ModelTask, ThreadData } from "./model-thread.ts";
 
 const port = parentPort as MessagePort;
@@ -45,8 +45,8 @@ async function work(): Promise<void> {
       const [text, text_pair] = task.texts[task.done.length] ?? [];
       // A task without texts only asks for the model to be there.
       if (text !== undefined) {
-        const pair = text_pair === undefined ? {} : { text_pair };
-        const output = await model(tokenizer(text, { ...pair, truncation: true, max_length }));
+        const tokens = tokenizer(text, text_pair === undefined ? {} : { text_pair });
+        const output = await model(cut(tokens, max_length));
         task.done.push(use.kind === "vectors" ? pool(output, use.pooling) : scoreOf(output));
       }
       if (task.done.length === task.texts.length) end(task, { results: task.done });
@@ -106,6 +106,22 @@ async function load(): Promise<Loaded> {
   const { max_position_embeddings = max_tokens } = model.config;
   const max_length = Math.min(max_tokens, model_max_length, max_position_embeddings);
   return { tokenizer, model, max_length };
+}
+
+/**
+ * The first tokens and the last, at most so many: the last one is the mark that ends a text, which models are used to. The
+ * tokenizer's own way of cutting would take it away.
+ */
+function cut(tokens: Tokens, most: number): Tokens {
+  const { Tensor } = loadLibrary(library);
+  return Object.fromEntries(
+    Object.entries(tokens).map(([name, tensor]) => {
+      if (tensor.data.length <= most) return [name, tensor];
+      const data = tensor.data.slice(0, most);
+      data[most - 1] = tensor.data.at(-1) as bigint;
+      return [name, new Tensor(tensor.type, data, [1, most])];
+    }),
+  );
 }
 
 /** One vector of length 1 out of those of a text's tokens. There is no padding to leave out: texts run one by one. */

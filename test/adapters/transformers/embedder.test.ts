@@ -86,16 +86,18 @@ test("mean, first and last vector of the tokens are three things", async () => {
   expect(new Set(vectors.map(String)).size).toBe(3);
 });
 
-test("no more tokens are read than it is told, and than the model has places for", async () => {
+test("as many first tokens are read as it is told and the model has places for, and the last, which ends a text", async () => {
   const fake = library();
-  const few = await embedderOf(fake, { max_tokens: 8 });
-  const long = Array.from({ length: 600 }, (_, place) => `w${place}`);
-  const vectorOf = async (embedder: typeof few, words: number) =>
-    (await embedder.embed([long.slice(0, words).join(" ")], "passage"))[0];
-  expect(await vectorOf(few, 600)).toEqual(await vectorOf(few, 8));
-  const many = await embedderOf(fake, { max_tokens: 10_000 });
-  expect(await vectorOf(many, 600)).toEqual(await vectorOf(many, 512));
-  expect(await vectorOf(many, 512)).not.toEqual(await vectorOf(many, 511));
+  const words = Array.from({ length: 600 }, (_, place) => `w${place}`);
+  const end = "end";
+  const vectorOf = async (max_tokens: number, first: number) => {
+    const embedder = await embedderOf(fake, { max_tokens });
+    return (await embedder.embed([[...words.slice(0, first), end].join(" ")], "passage"))[0];
+  };
+  expect(await vectorOf(8, 600)).toEqual(await vectorOf(8, 7));
+  expect(await vectorOf(8, 7)).not.toEqual(await vectorOf(8, 6));
+  expect(await vectorOf(10_000, 600)).toEqual(await vectorOf(10_000, 511));
+  expect(await vectorOf(10_000, 511)).not.toEqual(await vectorOf(10_000, 510));
 });
 
 test("other weights, and every option that changes vectors, make another embedder; a moved folder doesn't", async () => {

@@ -50,7 +50,17 @@ const rowOf = (word) => {
 };
 const wordsOf = (text) => text.split(/\\s+/).filter((word) => word !== "");
 
-async function run({ words, against }) {
+class Tensor {
+  constructor(type, data, dims) {
+    Object.assign(this, { type, data, dims });
+  }
+}
+
+/** A pair's texts are apart by "|". */
+async function run({ input_ids: { data: all, dims } }) {
+  if (dims[1] !== all.length) throw new Error("dims " + dims + " for " + all.length);
+  const words = all.slice(all.indexOf("|") + 1);
+  const against = all.slice(0, words.length === all.length ? 0 : all.indexOf("|"));
   const text = words.join(" ");
   appendFileSync(join(HERE, "ran"), text.slice(0, 40) + "\\n");
   if (text === "hold") await appears(join(HERE, "go"));
@@ -58,7 +68,7 @@ async function run({ words, against }) {
   if (text === "refuse") throw new Error("no such text");
   const data = new Float32Array(words.length * SIZE);
   words.forEach((word, place) => data.set(rowOf(word), place * SIZE));
-  const shared = (against ?? []).filter((word) => words.includes(word)).length;
+  const shared = against.filter((word) => words.includes(word)).length;
   return {
     last_hidden_state: { data, dims: [1, words.length, SIZE] },
     logits: { data: Float32Array.of(shared / Math.sqrt(1 + words.length)), dims: [1, 1] },
@@ -78,10 +88,11 @@ const model = loader((config) => Object.assign(run, { config }));
 module.exports = {
   env,
   LogLevel: { ERROR: 40 },
-  AutoTokenizer: loader(() => (text, { text_pair, max_length }) => ({
-    words: wordsOf(text_pair ?? text).slice(0, max_length),
-    against: text_pair === undefined ? undefined : wordsOf(text),
-  })),
+  Tensor,
+  AutoTokenizer: loader(() => (text, { text_pair }) => {
+    const words = text_pair === undefined ? wordsOf(text) : [...wordsOf(text), "|", ...wordsOf(text_pair)];
+    return { input_ids: new Tensor("words", words, [1, words.length]) };
+  }),
   AutoModel: model,
   AutoModelForSequenceClassification: model,
 };
