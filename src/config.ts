@@ -49,6 +49,7 @@ export interface Config {
         model: string;
         dimensions: number;
         request_dimensions: boolean;
+        encoding: "float" | "base64";
         api_key: string | undefined;
         batch_size?: number;
         timeout_ms: number;
@@ -303,6 +304,7 @@ function toEmbedder(values: Settings): Config["embedder"] {
     model: values.SLUICE_EMBEDDER_MODEL ?? "text-embedding-3-small",
     dimensions: values.SLUICE_EMBEDDER_DIMENSIONS,
     request_dimensions: values.SLUICE_EMBEDDER_REQUEST_DIMENSIONS,
+    encoding: values.SLUICE_EMBEDDER_ENCODING,
     api_key: values.SLUICE_EMBEDDER_API_KEY,
     ...present("batch_size", values.SLUICE_EMBEDDER_BATCH),
     timeout_ms: values.SLUICE_EMBEDDER_TIMEOUT_SECONDS * 1_000,

@@ -144,6 +144,10 @@ const embedder = {
     .stringbool()
     .default(false)
     .describe("ask the service for vectors of that length; only for models that can shorten theirs"),
+  SLUICE_EMBEDDER_ENCODING: z
+    .enum(["float", "base64"])
+    .default("float")
+    .describe("how the service sends vectors; base64, where it knows that, has a quarter of the bytes"),
   SLUICE_EMBEDDER_API_KEY: z.string().min(1).optional().describe("key of that service"),
   SLUICE_EMBEDDER_BATCH: integer(1, 2_048)
     .optional()
