@@ -11,6 +11,7 @@ import {
   checkSqsEvents,
   checkSqsQueue,
   openEmbedder,
+  openEmbedderById,
   openExtractor,
   openFolderBlobs,
   openKafkaPublisher,
@@ -48,6 +49,8 @@ import type { StorageMaintenance } from "./ports/storage-maintenance.ts";
 import type { System } from "./ports/system.ts";
 import type { VectorIndex } from "./ports/vector-index.ts";
 import { createFollower } from "./progress/follow.ts";
+import { createReindex, type Reindex } from "./reindex/reindex.ts";
+import { createTender } from "./reindex/tend.ts";
 import { createSearch } from "./search/search.ts";
 import { createWorker, type Worker } from "./worker/worker.ts";
 
@@ -62,6 +65,8 @@ export interface Adapters {
   embedder: Embedder;
   /** What puts the best hits of a search in order; may be left out. */
   reranker?: Reranker;
+  /** Makes others, by their ids: an index may be of another than the configured one. */
+  openEmbedder?: (embedder_id: string) => Promise<Embedder | undefined>;
   extractor: Extractor;
   publishers: EventPublisher[];
   /** Where the storage is not looked after by tools of its own. */
@@ -108,6 +113,7 @@ export async function openAdapters(
       (config.reranker.kind === "none" ? undefined : await open(openReranker(config.reranker)));
     const storage = given.documents ? (given as Storage) : await open(openStorage(config, parts));
     const { documents, keys, maintenance } = storage;
+    await tellOfOthers(documents, embedder, log);
     const index =
       config.index.kind === "pinecone" && !given.index
         ? await open(openPinecone({ ...config.index, system, embedder, documents, words: storage.index }))
@@ -116,6 +122,7 @@ export async function openAdapters(
       system,
       embedder,
       ...(reranker ? { reranker } : {}),
+      openEmbedder: given.openEmbedder ?? othersBesides(config, system, opened),
       documents,
       queue: given.queue ?? (await openQueue(config, storage, parts, open)),
       index,
@@ -134,6 +141,36 @@ export async function openAdapters(
     await close();
     throw error;
   }
+}
+
+/** Each is made once, and kept. @param opened what is to be closed at the end */
+function othersBesides(
+  config: Config,
+  system: System,
+  opened: { close?(): Promise<void> }[],
+): (id: string) => Promise<Embedder | undefined> {
+  const known = new Map<string, Promise<Embedder | undefined>>();
+  const open = async (embedder_id: string) => {
+    const { embedding_service, local_model } = config;
+    const embedder = await openEmbedderById(embedder_id, embedding_service, system, local_model);
+    if (embedder) opened.push(embedder);
+    return embedder;
+  };
+  return (embedder_id) => {
+    const other = known.get(embedder_id) ?? open(embedder_id);
+    known.set(embedder_id, other);
+    other.catch(() => known.delete(embedder_id));
+    return other;
+  };
+}
+
+async function tellOfOthers(documents: DocumentStore, { embedder_id }: Embedder, log: Log): Promise<void> {
+  const { serving, target } = await documents.embedders.read();
+  if (serving === null || serving === embedder_id || target !== null) return;
+  log.warn(
+    { serving, configured: embedder_id },
+    "the index is of another embedder than the settings name; it stays in use until `sluice reindex` is done",
+  );
 }
 
 /** Ports that share transactions. `dispatch`: what a queue outside of the database needs from the one in it. */
@@ -234,6 +271,7 @@ export function composeIntake(config: Config, adapters: Adapters, log: Log) {
     }),
     commands: createCommands({ ...adapters, max_attempts: config.max_attempts }),
     search: createSearch({ ...adapters, reranking: config.reranking, log }),
+    reindex: composeReindex(adapters),
     follower,
     /** Ends readers and relays; what was not published goes out after the next start. */
     async close() {
@@ -244,10 +282,15 @@ export function composeIntake(config: Config, adapters: Adapters, log: Log) {
   };
 }
 
-/** The working side: a worker over these adapters, not started. */
+export function composeReindex(adapters: Adapters): Reindex {
+  return createReindex(adapters);
+}
+
+/** The working side: a worker over these adapters, not started. One of all workers tends the reindex. */
 export function composeWorker(config: Config, adapters: Adapters, log: Log, worker_id: string): Worker {
   const { system } = adapters;
-  return createWorker(
+  const tender = createTender({ ...adapters, log, max_attempts: config.max_attempts }, worker_id);
+  const worker = createWorker(
     { ...adapters, chunking: config.chunk, retry: config.retry, log },
     {
       worker_id,
@@ -259,6 +302,15 @@ export function composeWorker(config: Config, adapters: Adapters, log: Log, work
       max_running_per_tenant: config.max_running_per_tenant,
     },
   );
+  return {
+    async start() {
+      await worker.start();
+      tender.start();
+    },
+    async stop(deadline_ms) {
+      await Promise.all([tender.stop(), worker.stop(deadline_ms)]);
+    },
+  };
 }
 
 /** What an operator does with the whole, beside everything that goes on in it. */

@@ -21,6 +21,10 @@ export type TransformersEmbedderConfig = Shared & {
   batch_size: number | undefined;
 };
 export type TransformersRerankerConfig = Shared;
+/** An index may be of such a model although another embedder is configured now. */
+export type LocalModelConfig = Omit<TransformersEmbedderConfig, "kind" | "model"> & {
+  model: string | undefined;
+};
 
 const shared = (values: Settings, data_dir: string) => ({
   kind: "transformers" as const,
@@ -28,6 +32,11 @@ const shared = (values: Settings, data_dir: string) => ({
   cache_folder: join(data_dir, "models"),
   package_folder: values.SLUICE_TRANSFORMERS_DIR,
 });
+
+export function toLocalModel(values: Settings, data_dir: string): LocalModelConfig {
+  const { kind: _, ...config } = toTransformersEmbedder(values, data_dir);
+  return { ...config, model: values.SLUICE_EMBEDDER_MODEL };
+}
 
 export function toTransformersEmbedder(values: Settings, data_dir: string): TransformersEmbedderConfig {
   return {

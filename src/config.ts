@@ -5,9 +5,15 @@
 import { readFileSync } from "node:fs";
 import { resolve } from "node:path";
 import { parseEnv } from "node:util";
+import {
+  type EmbedderConfig,
+  type EmbeddingServiceConfig,
+  toEmbedder,
+  toEmbeddingService,
+} from "./config-embedder.ts";
 import { type PublisherConfig, toPublisher } from "./config-publishers.ts";
 import { needsOfReranker, type RerankerConfig, toReranker } from "./config-reranker.ts";
-import { type TransformersEmbedderConfig, toTransformersEmbedder } from "./config-transformers.ts";
+import { type LocalModelConfig, toLocalModel } from "./config-transformers.ts";
 import {
   isSecret,
   profileSettings,
@@ -40,22 +46,11 @@ export interface Config {
   shutdown_ms: number;
   chunk: { max_tokens: number; overlap_tokens: number };
   extract: { timeout_ms: number; memory_mb: number };
-  embedder:
-    | { kind: "hashing" }
-    | TransformersEmbedderConfig
-    | {
-        kind: "openai";
-        url: string;
-        model: string;
-        dimensions: number;
-        request_dimensions: boolean;
-        encoding: "float" | "base64";
-        api_key: string | undefined;
-        batch_size?: number;
-        timeout_ms: number;
-        query_prefix: string;
-        passage_prefix: string;
-      };
+  embedder: EmbedderConfig;
+  /** Where to ask for models other than the configured one; undefined: nowhere. */
+  embedding_service: EmbeddingServiceConfig | undefined;
+  /** How a model in the process is run that is not the configured one. */
+  local_model: LocalModelConfig;
   reranker: RerankerConfig;
   /** How a search uses the reranker. */
   reranking: { candidates: number; timeout_ms: number };
@@ -217,7 +212,9 @@ function toConfig(values: Settings): Config {
       timeout_ms: values.SLUICE_EXTRACT_TIMEOUT_SECONDS * 1_000,
       memory_mb: values.SLUICE_EXTRACT_MEMORY_MB,
     },
-    embedder: toEmbedder(values),
+    embedder: toEmbedder(values, resolve(values.SLUICE_DATA_DIR)),
+    embedding_service: toEmbeddingService(values),
+    local_model: toLocalModel(values, resolve(values.SLUICE_DATA_DIR)),
     reranker: toReranker(values, resolve(values.SLUICE_DATA_DIR)),
     reranking: {
       candidates: values.SLUICE_RERANKER_CANDIDATES,
@@ -291,26 +288,6 @@ function present<const Key extends string, Value>(
 /** What `contradictions` has seen to be there. */
 function given(value: string | undefined): string {
   return value as string;
-}
-
-function toEmbedder(values: Settings): Config["embedder"] {
-  if (values.SLUICE_EMBEDDER === "hashing") return { kind: "hashing" };
-  if (values.SLUICE_EMBEDDER === "transformers") {
-    return toTransformersEmbedder(values, resolve(values.SLUICE_DATA_DIR));
-  }
-  return {
-    kind: "openai",
-    url: values.SLUICE_EMBEDDER_URL,
-    model: values.SLUICE_EMBEDDER_MODEL ?? "text-embedding-3-small",
-    dimensions: values.SLUICE_EMBEDDER_DIMENSIONS,
-    request_dimensions: values.SLUICE_EMBEDDER_REQUEST_DIMENSIONS,
-    encoding: values.SLUICE_EMBEDDER_ENCODING,
-    api_key: values.SLUICE_EMBEDDER_API_KEY,
-    ...present("batch_size", values.SLUICE_EMBEDDER_BATCH),
-    timeout_ms: values.SLUICE_EMBEDDER_TIMEOUT_SECONDS * 1_000,
-    query_prefix: values.SLUICE_EMBEDDER_QUERY_PREFIX,
-    passage_prefix: values.SLUICE_EMBEDDER_PASSAGE_PREFIX,
-  };
 }
 
 /** Every setting with its meaning and default, for `doctor` and the docs. */

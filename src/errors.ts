@@ -117,7 +117,13 @@ export const errorTable = {
     status: 409,
     retryable: false,
     title: "The index was made by another embedder than the one configured",
-    fix: "Configure the embedder that the detail names, or re-ingest the documents under the new one.",
+    fix: "Run `sluice reindex`, or configure the embedder that the detail names; searches with mode `keyword` go on.",
+  },
+  reindex_under_way: {
+    status: 409,
+    retryable: false,
+    title: "A reindex under another embedder is under way",
+    fix: "Wait for its end (`sluice reindex --status`), or give it up with `sluice reindex --cancel`.",
   },
   storage_unavailable: {
     status: 503,

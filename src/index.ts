@@ -1,6 +1,7 @@
 /** The public API of the package, name by name. */
 export { createHashingEmbedder } from "./adapters/hashing/embedder.ts";
 export { createOpenAiEmbedder } from "./adapters/openai/embedder.ts";
+export { createStaticEmbedder } from "./adapters/static/embedder.ts";
 export { createTransformersEmbedder } from "./adapters/transformers/embedder.ts";
 export { createTransformersReranker } from "./adapters/transformers/reranker.ts";
 export type { Block, Chunk, ExtractedText } from "./chunk.ts";

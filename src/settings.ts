@@ -127,10 +127,10 @@ const reading = {
 
 const embedder = {
   SLUICE_EMBEDDER: z
-    .enum(["hashing", "openai", "transformers"])
+    .enum(["static", "hashing", "openai", "transformers"])
     .default("hashing")
     .describe(
-      "what makes the vectors: hashing, a service that speaks OpenAI's API, or a sentence transformer in the process",
+      "which embedder makes the vectors of a new index (docs/embedders.md); an index keeps its own until `sluice reindex`",
     ),
   SLUICE_EMBEDDER_URL: z
     .url()

@@ -1,4 +1,6 @@
 /** Which adapters there are, by name, each loaded only when it is chosen. */
+import { basename } from "node:path";
+import { SluiceError } from "../errors.ts";
 import type { BlobStore } from "../ports/blob-store.ts";
 import type { Embedder } from "../ports/embedder.ts";
 import type { Extractor } from "../ports/extractor.ts";
@@ -19,6 +21,7 @@ import type { PineconeIndexOptions } from "./pinecone/vector-index.ts";
 import type { PostgresCheckOptions } from "./postgres/check.ts";
 import type { PostgresStorageOptions } from "./postgres/storage.ts";
 import type { TransformersEmbedderOptions } from "./transformers/embedder.ts";
+import type { Dtype } from "./transformers/model.ts";
 import type { TransformersOptions } from "./transformers/open.ts";
 
 /** What every storage is given. */
@@ -29,7 +32,7 @@ export interface StorageParts {
 }
 
 type EmbedderSettings =
-  | { kind: "hashing" }
+  | { kind: "static" | "hashing" }
   | ({ kind: "openai" } & Omit<OpenAiEmbedderOptions, "system">)
   | ({ kind: "transformers" } & TransformersEmbedderOptions);
 
@@ -37,6 +40,10 @@ type RerankerSettings = HttpRerankerOptions | ({ kind: "transformers" } & Transf
 
 export async function openEmbedder(settings: EmbedderSettings, system: System): Promise<Embedder> {
   switch (settings.kind) {
+    case "static": {
+      const { createStaticEmbedder } = await import("./static/embedder.ts");
+      return createStaticEmbedder();
+    }
     case "hashing": {
       const { createHashingEmbedder } = await import("./hashing/embedder.ts");
       return createHashingEmbedder();
@@ -59,6 +66,59 @@ export async function openReranker(settings: RerankerSettings): Promise<Reranker
   }
   const { createHttpReranker } = await import("./http/reranker.ts");
   return createHttpReranker(settings);
+}
+
+/** Where to ask for models other than the configured one; undefined: nowhere. */
+export type EmbeddingService = Omit<OpenAiEmbedderOptions, "system" | "model" | "dimensions"> | undefined;
+
+/** How a model in this process is run that an index is of, though another embedder is configured. */
+export type LocalModel = Omit<TransformersEmbedderOptions, "model"> & { model?: string | undefined };
+
+function unlessModelMissing(error: unknown): undefined {
+  if (!(error instanceof SluiceError) || error.code !== "model_missing") throw error;
+}
+
+/**
+ * An embedder by the id that an index knows it by.
+ * @returns undefined where these settings don't give it
+ */
+export async function openEmbedderById(
+  embedder_id: string,
+  service: EmbeddingService,
+  system: System,
+  local?: LocalModel,
+): Promise<Embedder | undefined> {
+  const opened = await openSimilar(embedder_id, service, system, local);
+  if (opened?.embedder_id === embedder_id) return opened;
+  await opened?.close?.();
+  return undefined;
+}
+
+async function openSimilar(
+  embedder_id: string,
+  service: EmbeddingService,
+  system: System,
+  local: LocalModel | undefined,
+): Promise<Embedder | undefined> {
+  if (embedder_id.startsWith("sluice-static-")) return openEmbedder({ kind: "static" }, system);
+  const hashing = /^feature-hashing-v1-(\d+)$/.exec(embedder_id);
+  if (hashing) {
+    const { createHashingEmbedder } = await import("./hashing/embedder.ts");
+    return createHashingEmbedder({ dimensions: Number(hashing[1]) });
+  }
+  const openai = /^openai:(.+?):(\d+)(?::[0-9a-f]{8})?$/.exec(embedder_id);
+  if (openai && service) {
+    const settings = { ...service, model: openai[1] as string, dimensions: Number(openai[2]) };
+    return openEmbedder({ kind: "openai", ...settings }, system);
+  }
+  const transformers = /^transformers:(.+):(\w+):[0-9a-f]{12}$/.exec(embedder_id);
+  if (transformers && local) {
+    const [, name, dtype] = transformers as unknown as [string, string, Dtype];
+    // Of a folder the id has the last name only: the settings say where it is.
+    const model = local.model !== undefined && basename(local.model) === name ? local.model : name;
+    return openEmbedder({ ...local, kind: "transformers", model, dtype }, system).catch(unlessModelMissing);
+  }
+  return undefined;
 }
 
 export async function openSqlite(folder: string, { system, embedder }: StorageParts) {

@@ -2,7 +2,7 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { checkServices, openAdapters } from "../compose.ts";
+import { checkServices, composeReindex, openAdapters } from "../compose.ts";
 import { type Config, describeSettings, loadConfig } from "../config.ts";
 import { SluiceError } from "../errors.ts";
 import {
@@ -96,7 +96,9 @@ async function* examine(config: Config): AsyncGenerator<Check, void, void> {
         }
         const embedder = await checkEmbedder(adapters.embedder);
         yield embedder;
-        if (own && usable && embedder.status === "ok") yield await checkIndex(adapters);
+        if (own && usable && embedder.status === "ok") {
+          yield await checkIndex({ ...adapters, reindex: composeReindex(adapters) });
+        }
         if (adapters.reranker) yield await checkReranker(adapters.reranker);
         yield await checkExtractor(adapters.extractor, scratch);
       } finally {

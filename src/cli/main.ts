@@ -115,6 +115,18 @@ program
   .action(async (options) => (await import("./doctor.ts")).doctor({ ...options, ...output() }));
 
 program
+  .command("reindex")
+  .description("embed every document anew with the configured embedder, and follow that to its end")
+  .addOption(new Option("--detach", "begin it, or join one under way, and end at once").conflicts("status"))
+  .option("--status", "say which embedder the index is of, and how far a reindex is; begin nothing")
+  .addOption(new Option("--cancel", "give up the one under way").conflicts(["status", "detach"]))
+  .addHelpText(
+    "after",
+    "\nSearches go by the old vectors until all is done. Workers do the work. Run it with the settings that they have.",
+  )
+  .action(async (options) => (await import("./reindex.ts")).reindex({ ...options, ...output() }));
+
+program
   .command("backup")
   .description("copy everything to a new folder, also while Sluice runs; the copy is a data folder")
   .argument("<folder>", "must not exist, or be empty")

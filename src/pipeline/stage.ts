@@ -4,20 +4,17 @@ import type { Stage as StageName } from "../events.ts";
 import type { Lease } from "../job.ts";
 import type { BlobStore } from "../ports/blob-store.ts";
 import type { Commit, DocumentStore } from "../ports/document-store.ts";
-import type { Embedder } from "../ports/embedder.ts";
 import type { Extractor } from "../ports/extractor.ts";
 import type { System } from "../ports/system.ts";
-import type { VectorIndex } from "../ports/vector-index.ts";
+import type { EmbedderParts } from "../reindex/in-force.ts";
 import type { ChunkOptions } from "./chunker.ts";
 
 /** The adapters and settings that stages work with. */
-export interface StageTools {
+export interface StageTools extends EmbedderParts {
   system: System;
   blobs: BlobStore;
   documents: DocumentStore;
   extractor: Extractor;
-  embedder: Embedder;
-  index: VectorIndex;
   chunking: ChunkOptions;
 }
 

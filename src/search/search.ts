@@ -5,10 +5,10 @@ import { collectionSchema, documentSchema } from "../document.ts";
 import { SluiceError } from "../errors.ts";
 import { searchFilterSchema } from "../filter.ts";
 import type { DocumentStore, LocatedChunk } from "../ports/document-store.ts";
-import type { Embedder } from "../ports/embedder.ts";
 import type { Log } from "../ports/log.ts";
 import type { Reranker } from "../ports/reranker.ts";
 import type { IndexHit, IndexScope, VectorIndex } from "../ports/vector-index.ts";
+import { type EmbedderParts, embedderForQueries, type InForce } from "../reindex/in-force.ts";
 import { byScore, fuse } from "./fuse.ts";
 import { createReordering } from "./rerank.ts";
 
@@ -65,8 +65,9 @@ export interface Search {
    * gives the same hits in the same order. A query without a letter or digit matches nothing by keyword.
    *
    * @param request checked here, so callers may pass on what they were given
-   * @throws SluiceError `invalid_request`; `embedder_mismatch` when the index was made by another embedder; in the
-   *   modes hybrid and vector also what `Embedder.embed` throws; the signal's reason when it fires
+   * @throws SluiceError `invalid_request`; in the modes hybrid and vector also `embedder_mismatch` when the index was
+   *   made by an embedder that the settings don't give, and what `Embedder.embed` throws; the signal's reason when it
+   *   fires
    */
   search(tenant_id: string, request: SearchRequest, signal?: AbortSignal): Promise<SearchAnswer>;
 }
@@ -74,20 +75,28 @@ export interface Search {
 /** Searches again this often when documents were published while it ran. */
 const MAX_REPEATS = 3;
 
-export function createSearch(parts: {
-  documents: Pick<DocumentStore, "locateChunks">;
-  index: Pick<VectorIndex, "nearest" | "matching">;
-  embedder: Embedder;
-  reranker?: Reranker;
-  /** How many of the best hits the reranker is given, and how long a search waits for it. */
-  reranking?: { candidates: number; timeout_ms: number };
-  log?: Pick<Log, "warn">;
-}): Search {
-  const { documents, index, embedder, reranker, reranking = { candidates: 32, timeout_ms: 2_000 } } = parts;
+export function createSearch(
+  parts: EmbedderParts & {
+    documents: Pick<DocumentStore, "locateChunks">;
+    reranker?: Reranker;
+    /** How many of the best hits the reranker is given, and how long a search waits for it. */
+    reranking?: { candidates: number; timeout_ms: number };
+    log?: Pick<Log, "warn">;
+  },
+): Search {
+  const { documents, reranker, reranking = { candidates: 32, timeout_ms: 2_000 } } = parts;
   const reorder = reranker && createReordering(reranker, reranking.timeout_ms, parts.log);
+  let known: InForce | undefined;
+
+  /** The embedder that serves, as far as this process knows; the index refuses the question where that is over. */
+  async function inForce(): Promise<InForce> {
+    known ??= await embedderForQueries(parts);
+    return known;
+  }
 
   /** One look at the index: the candidates, best first, and whether they are of one version per document. */
   async function rank(
+    index: VectorIndex,
     scope: IndexScope,
     mode: SearchMode,
     query: string,
@@ -113,20 +122,40 @@ export function createSearch(parts: {
     const parsed = searchRequestSchema.safeParse(request);
     if (!parsed.success) throw new SluiceError("invalid_request", z.prettifyError(parsed.error));
     const { query, collection, filter, top_k, mode, rerank } = parsed.data;
-    signal?.throwIfAborted();
-    const vector = mode === "keyword" ? undefined : (await embedder.embed([query], "query", signal))[0];
     const scope: IndexScope = {
       tenant_id,
       ...(collection === undefined ? {} : { collection }),
       ...(filter === undefined ? {} : { filter }),
     };
+    for (let round = 1; ; round++) {
+      signal?.throwIfAborted();
+      try {
+        return await look(scope, { query, top_k, mode, rerank }, signal);
+      } catch (error) {
+        // Another embedder has taken over since this process asked, or while it searched: once more, by that one.
+        const over = error instanceof SluiceError && error.code === "embedder_mismatch";
+        if (!over || !known || round > MAX_REPEATS) throw error;
+        known = undefined;
+      }
+    }
+  }
+
+  async function look(
+    scope: IndexScope,
+    { query, top_k, mode, rerank }: { query: string; top_k: number; mode: SearchMode; rerank: boolean },
+    signal: AbortSignal | undefined,
+  ): Promise<SearchAnswer> {
+    const { tenant_id } = scope;
+    const under = mode === "keyword" ? undefined : await inForce();
+    const index = under?.index ?? parts.index;
+    const vector = (await under?.embedder.embed([query], "query", signal))?.[0];
     // Deeper than asked for: what one half ranks low the other may lift, and stale candidates may drop out.
     const depth = Math.max(50, top_k * 4);
     // More than are answered: what the reranker lifts has to be among what it is given.
     const wanted = reorder && rerank ? Math.max(top_k, reranking.candidates) : top_k;
     for (let repeat = 0; ; repeat++) {
       const last = repeat === MAX_REPEATS;
-      const { ranked, mixed } = await rank(scope, mode, query, vector, Math.max(depth, wanted));
+      const { ranked, mixed } = await rank(index, scope, mode, query, vector, Math.max(depth, wanted));
       signal?.throwIfAborted();
       // The halves saw the index before and after a publish: the document's old and new chunks share its rank.
       if (mixed && !last) continue;
@@ -144,7 +173,7 @@ export function createSearch(parts: {
       return {
         hits: (reordered ?? hits).slice(0, top_k),
         mode,
-        embedder_id: mode === "keyword" ? null : embedder.embedder_id,
+        embedder_id: under?.embedder.embedder_id ?? null,
         reranked: reordered !== undefined,
       };
     }

@@ -190,12 +190,17 @@ test("a document that is deleted and whose events do not say so is not erased", 
   expect(rig.rows().chunks).toBe(CHUNKS);
 });
 
-test("vectors of another embedder than the one configured are told, and left to the operator", async () => {
+test("chunks without vectors of the embedder that serves are told, and left to a reindex", async () => {
   const { rig, document_id } = await openSearchable();
   const check = await maintain(folderOf(rig), { ...rig, embedder: createTestEmbedder("test@2") });
+  // Other settings change nothing in what is searched.
+  expect(await check.codes()).toEqual([]);
+  tamper(rig, "UPDATE embedder_state SET serving = 'test@2'");
   const [finding, ...others] = await check.verify({ repair: true });
   expect(finding).toMatchObject({ code: "other_embedder", document_id, repaired: false });
-  expect(finding?.message).toMatch(/6 vectors of version 1 are not of test@2/);
+  expect(finding?.message).toMatch(
+    /6 chunks of version 1 have no vector of the embedder that searches go by/,
+  );
   expect(others).toEqual([]);
   expect((await rig.get(document_id)).status).toBe("completed");
 });

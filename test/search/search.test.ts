@@ -98,6 +98,12 @@ function createLibrary() {
       between = run;
     },
     index: {
+      embedder_id: embedder.embedder_id,
+      under: missing,
+      stage: missing,
+      add: missing,
+      remove: missing,
+      close: missing,
       async nearest(scope: IndexScope, vector: Float32Array, limit: number) {
         calls.push({ step: "nearest", scope, limit });
         const hits = rank(scope, limit, (chunk) =>
@@ -119,6 +125,10 @@ function createLibrary() {
       },
     },
     documents: {
+      // Nothing serves: then every embedder's vectors may be searched.
+      embedders: {
+        read: async () => ({ serving: null, target: null, began_at: null, listed_to: null, retired: [] }),
+      },
       async locateChunks(tenant_id: string, chunk_ids: string[]): Promise<LocatedChunk[]> {
         calls.push({ step: "locate" });
         const found = [...shelf.values()]
@@ -132,6 +142,11 @@ function createLibrary() {
       },
     },
   };
+}
+
+/** What a search doesn't ask of an index. */
+async function missing(): Promise<never> {
+  throw new Error("a search only reads");
 }
 
 let library: ReturnType<typeof createLibrary>;
@@ -277,6 +292,7 @@ describe("a publish while the search runs (G13)", () => {
     const after = Promise.withResolvers<void>();
     let first = true;
     const racing = {
+      ...index,
       async nearest(...args: Parameters<typeof index.nearest>) {
         const hits = await index.nearest(...args);
         if (first) await library.publish("moving", 2, ["apples of version 2"]);
@@ -319,6 +335,7 @@ describe("a publish while the search runs (G13)", () => {
   test("a version that is no longer searchable is not shown, though its chunks still lie there", async () => {
     const { documents } = library;
     const lagging = {
+      ...documents,
       locateChunks: async (tenant_id: string, ids: string[]) =>
         (await documents.locateChunks(tenant_id, ids)).map(({ chunk, document }) => ({
           chunk,

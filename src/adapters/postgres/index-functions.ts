@@ -101,18 +101,6 @@ export const wordFunctions: string[] = [
        AND (p_filter IS NULL OR $S.matches_filter(metadata, p_filter))
      ORDER BY score DESC, entries.document_id, entries.ordinal LIMIT p_limit`,
   ),
-  // An embedder other than this one, if the tenant's searchable documents have vectors of one.
-  queryFunction(
-    "other_embedder_1",
-    "p_tenant text, p_embedder text",
-    "SETOF text",
-    "tenant",
-    `SELECT embedder_id FROM (
-       SELECT embeddings.embedder_id FROM $S.documents JOIN $S.embeddings
-         ON embeddings.document_id = documents.document_id AND embeddings.version = documents.searchable_version
-       WHERE documents.tenant_id = p_tenant AND NOT removed LIMIT 1
-     ) AS sample WHERE embedder_id <> p_embedder`,
-  ),
 ];
 
 /** The table of one embedder, `$R` its number and `$D` its dimensions, and what reads and writes it. */
@@ -155,6 +143,10 @@ export function vectorFunctions(graph: boolean): string[] {
   const all = `SELECT *, (${distance}) + 0 AS distance FROM $S.vectors_$R WHERE tenant_id = p_tenant`;
   const near = `SELECT *, ${distance} AS distance FROM $S.vectors_$R WHERE tenant_id = p_tenant
     ORDER BY ${distance} LIMIT p_limit * 2 + 32`;
+  // Looked at last: what is retired is removed only after another serves.
+  const stillServing = `PERFORM FROM $S.embedder_state WHERE serving IS NOT NULL
+      AND serving <> (SELECT embedder_id FROM $S.embedders WHERE embedder_row = $R);
+    IF FOUND THEN ${refuse("embedders")}; END IF;`;
   const viaGraph = `
     SELECT count(*) INTO v_count FROM (SELECT FROM $S.vectors_$R WHERE tenant_id = p_tenant LIMIT ${EXACT_UP_TO + 1}) AS few;
     IF v_count > ${EXACT_UP_TO} AND p_collection IS NULL AND p_filter IS NULL THEN
@@ -164,6 +156,7 @@ export function vectorFunctions(graph: boolean): string[] {
       IF json_array_length(v_near) = p_limit THEN
         RETURN QUERY SELECT * FROM json_to_recordset(v_near)
           AS hit (document_id text, version int, ordinal int, score float8);
+        ${stillServing}
         RETURN;
       END IF;
     END IF;`;
@@ -196,7 +189,8 @@ export function vectorFunctions(graph: boolean): string[] {
       "v_count int; v_near json;",
       `PERFORM set_config('sluice.tenant', p_tenant, true);
       ${graph ? viaGraph : ""}
-      RETURN QUERY SELECT * FROM $S.nearest_exact_$R(p_tenant, p_collection, p_filter, p_vector, p_limit);`,
+      RETURN QUERY SELECT * FROM $S.nearest_exact_$R(p_tenant, p_collection, p_filter, p_vector, p_limit);
+      ${stillServing}`,
     ),
   ];
 }

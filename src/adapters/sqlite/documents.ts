@@ -5,6 +5,7 @@ import { stages } from "../../events.ts";
 import type { DocumentStore, EventQuery, IdempotentAnswer, StoredChunk } from "../../ports/document-store.ts";
 import type { System } from "../../ports/system.ts";
 import type { Doorbell } from "./doorbell.ts";
+import { createSqliteEmbedders } from "./embedders.ts";
 import { conditions, type Row, toChunk, toDocument, toEvent, toVector } from "./rows.ts";
 import { statements } from "./schema.ts";
 import type { Writer } from "./writer.ts";
@@ -21,6 +22,7 @@ export function createSqliteDocuments(
   const all = (text: string, ...values: (string | number)[]) => sql(text).all(...values) as Row[];
 
   return {
+    embedders: createSqliteEmbedders(db, writer),
     commit: (commits) => writer.write<number>({ op: "commit", commits, now: system.now() }),
 
     async getDocument(tenant_id, document_id) {
@@ -80,7 +82,7 @@ export function createSqliteDocuments(
 
     async listChunks(tenant_id, document_id, version, from, limit) {
       return all(
-        `SELECT chunks.*, embeddings.vector FROM chunks LEFT JOIN embeddings USING (chunk_row)
+        `SELECT chunks.*, embeddings.vector, embeddings.embedder_id FROM chunks LEFT JOIN embeddings USING (chunk_row)
          WHERE document_id = ?1 AND version = ?2 AND ordinal >= ?3
            AND EXISTS (SELECT 1 FROM documents WHERE document_id = ?1 AND tenant_id = ?4)
          ORDER BY ordinal LIMIT ?5`,
@@ -91,7 +93,7 @@ export function createSqliteDocuments(
         limit,
       ).map((row): StoredChunk => {
         const vector = row.vector === null ? null : toVector(row.vector as Uint8Array);
-        return { ...toChunk(row), vector };
+        return { ...toChunk(row), vector, embedder_id: row.embedder_id as string | null };
       });
     },
 

@@ -11,6 +11,7 @@ import type {
 } from "../../ports/storage-maintenance.ts";
 import { type Row, toDocument, toVector } from "./rows.ts";
 import { openDatabase, type Sql, statements, translateError } from "./schema.ts";
+import { embeddersInForce } from "./write-embedders.ts";
 import { vectorTable } from "./write-index.ts";
 import type { Writer } from "./writer.ts";
 
@@ -221,7 +222,9 @@ export function createSqliteMaintenance(path: string, db: DatabaseSync, writer: 
 }
 
 /** The rows of one statement, and whatever is read before its last one, are one snapshot. */
-function countVersion(sql: Sql, document_id: string, version: number, wanted: string): VersionCounts {
+function countVersion(sql: Sql, document_id: string, version: number, configured: string): VersionCounts {
+  const wanted = embeddersInForce(sql).serving ?? configured;
+  const wantedTable = vectorTable(sql, wanted);
   const counts: VersionCounts = {
     chunks: 0,
     end: 0,
@@ -243,7 +246,13 @@ function countVersion(sql: Sql, document_id: string, version: number, wanted: st
       counts.unembedded += 1;
       continue;
     }
-    if (embedder_id !== wanted) counts.of_other_embedders += 1;
+    if (embedder_id !== wanted) {
+      // A reindex under way keeps the vectors of the next embedder with the chunks.
+      const served =
+        wantedTable && sql(`SELECT 1 FROM ${wantedTable} WHERE rowid = ?`).get(chunk_row as number);
+      if (served) continue;
+      counts.of_other_embedders += 1;
+    }
     const bytes = vector as Uint8Array;
     const table = vectorTable(sql, embedder_id as string);
     const entry = table && sql(`SELECT vector FROM ${table} WHERE rowid = ?`).get(chunk_row as number);

@@ -205,6 +205,26 @@ const migrations: string[] = [
   `
   CREATE TABLE leads (task TEXT PRIMARY KEY, holder TEXT NOT NULL, until INTEGER NOT NULL) WITHOUT ROWID;
   `,
+  `
+  -- Versions that have a vector of an embedder for every chunk.
+  CREATE TABLE indexed_versions (
+    document_id TEXT NOT NULL,
+    version INTEGER NOT NULL,
+    embedder_id TEXT NOT NULL,
+    PRIMARY KEY (document_id, version, embedder_id)
+  ) WITHOUT ROWID;
+  CREATE INDEX indexed_by ON indexed_versions (embedder_id);
+  INSERT INTO indexed_versions
+    SELECT documents.document_id, documents.searchable_version, checkpoints.data ->> 'embedder_id'
+    FROM documents JOIN checkpoints ON checkpoints.document_id = documents.document_id
+      AND checkpoints.version = documents.searchable_version AND checkpoints.stage = 'embedding'
+    WHERE documents.removed = 0 AND checkpoints.data ->> 'embedder_id' IS NOT NULL;
+  -- One row: whose vectors searches go by, and what a reindex is to put in their place.
+  CREATE TABLE embedder_state (serving TEXT, target TEXT, began_at TEXT, listed_to TEXT);
+  INSERT INTO embedder_state (serving)
+    SELECT (SELECT embedder_id FROM indexed_versions GROUP BY embedder_id ORDER BY count(*) DESC LIMIT 1);
+  CREATE TABLE retired_embedders (embedder_id TEXT PRIMARY KEY) WITHOUT ROWID;
+  `,
 ];
 
 export interface OpenOptions {

@@ -6,6 +6,7 @@ import { chunkId } from "../../ids.ts";
 import type { IndexHit, IndexScope } from "../../ports/vector-index.ts";
 import { toBytes } from "./rows.ts";
 import type { Sql } from "./schema.ts";
+import { embeddersInForce } from "./write-embedders.ts";
 import { vectorTable } from "./write-index.ts";
 
 type Values = (string | number)[];
@@ -25,18 +26,16 @@ export function nearest(
   limit: number,
 ): IndexHit[] {
   if (!vector.some((value) => value !== 0)) return [];
+  refuseOthers(sql, embedder_id);
   const table = vectorTable(sql, embedder_id);
-  if (!table) {
-    refuseOthers(sql, embedder_id, scope);
-    return [];
-  }
+  if (!table) return [];
   const narrowed = scope.collection !== undefined || scope.filter !== undefined;
   // Entries not (or no longer) visible are few: asking for somewhat more usually leaves enough. Where it does not,
   // or where conditions leave out many, the visible rows are named to the index, which is exact but reads them first.
   if (!narrowed) {
     const wanted = Math.min(MAX_NEIGHBOURS, limit * 2 + 32);
     const { hits, seen } = neighbours(sql, table, scope, vector, wanted, "", []);
-    if (hits.length >= limit || seen < wanted) return finish(sql, embedder_id, scope, hits.slice(0, limit));
+    if (hits.length >= limit || seen < wanted) return hits.slice(0, limit);
   }
   const { where, values } = conditions(scope);
   const { hits } = neighbours(
@@ -48,12 +47,6 @@ export function nearest(
     `AND rowid IN (SELECT chunk_row FROM chunks ${VISIBLE} WHERE ${where})`,
     values,
   );
-  return finish(sql, embedder_id, scope, hits);
-}
-
-/** No hits at all may mean that everything there was embedded by another embedder: then say so. */
-function finish(sql: Sql, embedder_id: string, scope: IndexScope, hits: IndexHit[]): IndexHit[] {
-  if (hits.length === 0) refuseOthers(sql, embedder_id, scope);
   return hits;
 }
 
@@ -100,19 +93,14 @@ function toHit(row: Record<string, unknown>, score: number): IndexHit {
   return { chunk_id: chunkId(document_id, version, row.ordinal as number), document_id, version, score };
 }
 
-function refuseOthers(sql: Sql, embedder_id: string, scope: IndexScope): void {
-  const other = sql(
-    `SELECT embeddings.embedder_id FROM documents
-     JOIN chunks ON chunks.document_id = documents.document_id AND chunks.version = documents.searchable_version
-     JOIN embeddings USING (chunk_row)
-     WHERE documents.tenant_id = ? AND documents.removed = 0 LIMIT 1`,
-  ).get(scope.tenant_id);
-  if (other && other.embedder_id !== embedder_id) {
-    throw new SluiceError(
-      "embedder_mismatch",
-      `The index was made with the embedder ${other.embedder_id}, but ${embedder_id} is configured.`,
-    );
-  }
+/** Vectors of an embedder that doesn't serve may be there for a part of the documents only. */
+function refuseOthers(sql: Sql, embedder_id: string): void {
+  const { serving } = embeddersInForce(sql);
+  if (serving === null || serving === embedder_id) return;
+  throw new SluiceError(
+    "embedder_mismatch",
+    `Searches go by vectors of ${serving} here, not by those of ${embedder_id}.`,
+  );
 }
 
 /** Plain words to FTS5's query language: each word quoted, any of them may match, BM25 ranks the rest. */

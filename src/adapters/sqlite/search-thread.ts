@@ -20,6 +20,8 @@ port.on("message", (task: SearchTask | "close") => {
 
 function answer(task: SearchTask): SearchReply {
   try {
+    // One snapshot for all that a search reads: which embedder serves, and its vectors.
+    db.exec("BEGIN");
     const hits =
       task.kind === "nearest"
         ? nearest(sql, task.embedder_id, task.scope, task.vector, task.limit)
@@ -30,5 +32,7 @@ function answer(task: SearchTask): SearchReply {
     if (error instanceof SluiceError)
       return { id: task.id, failure: { code: error.code, message: error.message } };
     return { id: task.id, defect: error instanceof Error ? (error.stack ?? error.message) : String(error) };
+  } finally {
+    if (db.isTransaction) db.exec("COMMIT");
   }
 }

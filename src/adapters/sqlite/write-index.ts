@@ -60,6 +60,29 @@ export function stageEntries(sql: Sql, embedder_id: string, dimensions: number, 
   }
 }
 
+/** Gives entries of searchable versions a vector of this embedder beside those that they have. */
+export function addVectors(sql: Sql, embedder_id: string, dimensions: number, entries: IndexEntry[]): void {
+  const table = ensureVectorTable(sql, embedder_id, dimensions);
+  const find = sql(
+    `SELECT chunk_row FROM chunks JOIN documents ON documents.document_id = chunks.document_id
+       AND documents.searchable_version = chunks.version AND documents.removed = 0
+     WHERE chunks.document_id = ? AND chunks.version = ? AND ordinal = ? AND indexed = 1 AND tenant_id = ?`,
+  );
+  for (const { chunk, tenant_id, vector } of entries) {
+    const row = find.get(chunk.document_id, chunk.version, chunk.ordinal, tenant_id);
+    if (!row) continue;
+    const chunk_row = BigInt(row.chunk_row as number);
+    sql(`DELETE FROM ${table} WHERE rowid = ?`).run(chunk_row);
+    if (vector.some((value) => value !== 0)) {
+      sql(`INSERT INTO ${table} (rowid, tenant_id, vector) VALUES (?, ?, ?)`).run(
+        chunk_row,
+        tenant_id,
+        toBytes(vector),
+      );
+    }
+  }
+}
+
 /** Takes a version's chunks out of the index; the chunks themselves stay. */
 export function dropIndexed(sql: Sql, document_id: string, version: number): void {
   const rows = sql("SELECT chunk_row FROM chunks WHERE document_id = ? AND version = ? AND indexed = 1").all(

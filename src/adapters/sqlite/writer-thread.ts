@@ -13,7 +13,8 @@ import { doorbells } from "./doorbell.ts";
 import { migrate, openDatabase, statements, translateError } from "./schema.ts";
 import { noticeClock } from "./write-clock.ts";
 import { applyCommit, type Effects } from "./write-commit.ts";
-import { removeIndexed, stageEntries } from "./write-index.ts";
+import { applyEmbedderChange } from "./write-embedders.ts";
+import { addVectors, removeIndexed, stageEntries } from "./write-index.ts";
 import { applyJobChange, claimJobs, heartbeat, removeWorker, requireLease } from "./write-jobs.ts";
 import { monotonicMs, type WriteAnswer, type WriteRequest, type WriterData } from "./writer.ts";
 
@@ -134,6 +135,11 @@ function execute(request: WriteRequest, effects: Effects): unknown {
     case "stage":
       if (request.lease) requireLease(sql, request.lease);
       return stageEntries(sql, request.embedder_id, request.dimensions, request.entries);
+    case "add":
+      if (request.lease) requireLease(sql, request.lease);
+      return addVectors(sql, request.embedder_id, request.dimensions, request.entries);
+    case "embedders":
+      return applyEmbedderChange(sql, request.change);
     case "remove_indexed":
       return removeIndexed(sql, request.tenant_id, request.document_id, request.version);
     case "run":

@@ -6,6 +6,7 @@ import { type Commit, ConflictError, type ConflictReason } from "../../ports/doc
 import type { WorkerPresence } from "../../ports/job-queue.ts";
 import type { IndexEntry } from "../../ports/vector-index.ts";
 import type { Effects } from "./write-commit.ts";
+import type { EmbedderChange } from "./write-embedders.ts";
 import type { JobChange } from "./write-jobs.ts";
 
 export interface WriterData {
@@ -33,6 +34,8 @@ export type WriteOperation =
       entries: IndexEntry[];
       lease: Lease | undefined;
     }
+  | { op: "add"; embedder_id: string; dimensions: number; entries: IndexEntry[]; lease: Lease | undefined }
+  | { op: "embedders"; change: EmbedderChange }
   | { op: "remove_indexed"; tenant_id: string; document_id: string; version: number }
   | { op: "run"; sql: string; values: (string | number | null)[] }
   | { op: "close" };

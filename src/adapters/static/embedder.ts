@@ -4,20 +4,23 @@
  * that mean the same; it doesn't know their order.
  */
 import { setImmediate as nextTurn } from "node:timers/promises";
+import { fileURLToPath } from "node:url";
 import type { Embedder } from "../../ports/embedder.ts";
 import { readStaticModel, type StaticModel } from "./model.ts";
 import { createTokenizer } from "./tokenizer.ts";
 
 export interface StaticEmbedderOptions {
-  /** Folder of the model. */
-  folder: string;
+  /** Folder of the model. Default: the one that comes with the package. */
+  folder?: string;
 }
 
 /** Milliseconds of work after which other work of the process gets its turn. */
 const TURN_MS = 10;
 
 /** @throws Error when there is no model in the folder */
-export async function createStaticEmbedder({ folder }: StaticEmbedderOptions): Promise<Embedder> {
+export async function createStaticEmbedder({
+  folder = fileURLToPath(new URL("../../../models/sluice-static-v1-256", import.meta.url)),
+}: StaticEmbedderOptions = {}): Promise<Embedder> {
   const model = await readStaticModel(folder);
   const toVector = createEncoder(model);
 

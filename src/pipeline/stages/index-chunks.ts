@@ -23,8 +23,10 @@ export const indexChunks: Stage<Chunked, Chunked> = {
       const last = batch.at(-1);
       if (!last) throw new Error(`${document_id} version ${version} lost its chunks from ${next} on`);
       await index.stage(
-        batch.map(({ vector, ...chunk }) => {
-          if (!vector) throw new Error(`${chunk.chunk_id} has no vector`);
+        batch.map(({ vector, embedder_id, ...chunk }) => {
+          if (!vector || embedder_id !== index.embedder_id) {
+            throw new Error(`${chunk.chunk_id} has no vector of ${index.embedder_id}`);
+          }
           return { chunk, tenant_id, collection, vector };
         }),
         context.lease,

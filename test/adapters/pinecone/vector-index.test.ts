@@ -213,6 +213,7 @@ describe("versions", () => {
     let looks = 0;
     const racing = h.withOptions({
       documents: {
+        embedders: h.documents.embedders,
         getDocument: h.documents.getDocument,
         locateChunks: async (...given) => {
           const located = await h.documents.locateChunks(...given);
