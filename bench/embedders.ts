@@ -4,10 +4,8 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { createInProcessExtractor } from "../src/adapters/extract/in-process.ts";
 import { createHashingEmbedder } from "../src/adapters/hashing/embedder.ts";
-import { createSystem } from "../src/adapters/node/system.ts";
-import { openEmbedder } from "../src/adapters/registry.ts";
+import { createStaticEmbedder } from "../src/adapters/static/embedder.ts";
 import { createTransformersEmbedder } from "../src/adapters/transformers/embedder.ts";
-import { parseConfig } from "../src/config.ts";
 import { chunkText } from "../src/pipeline/chunker.ts";
 import type { Embedder } from "../src/ports/embedder.ts";
 import type { Context, Row, Table } from "./benchmark.ts";
@@ -76,12 +74,7 @@ export async function embedders({ quick, teacher, transformers, say }: Context):
 
 /** The one that the others are compared with comes last. */
 async function open(teacher: string | undefined, transformers: string | undefined): Promise<Candidate[]> {
-  const standard = await openEmbedder(parseConfig({}).embedder, createSystem());
-  const hashing = createHashingEmbedder();
-  const candidates = [{ name: `default: ${standard.embedder_id}`, embedder: standard }];
-  if (standard.embedder_id !== hashing.embedder_id) {
-    candidates.push({ name: hashing.embedder_id, embedder: hashing });
-  }
+  const embedders: Embedder[] = [createHashingEmbedder(), await createStaticEmbedder()];
   if (teacher !== undefined) {
     const options = {
       model: teacher,
@@ -89,11 +82,10 @@ async function open(teacher: string | undefined, transformers: string | undefine
     };
     for (const dtype of ["q8", "fp32"] as const) {
       if (dtype === "q8" && !existsSync(join(teacher, "onnx/model_quantized.onnx"))) continue;
-      const embedder = await createTransformersEmbedder({ ...options, dtype });
-      candidates.push({ name: embedder.embedder_id, embedder });
+      embedders.push(await createTransformersEmbedder({ ...options, dtype }));
     }
   }
-  return candidates;
+  return embedders.map((embedder) => ({ name: embedder.embedder_id, embedder }));
 }
 
 async function measure(embedder: Embedder, texts: { text: string }[]) {
