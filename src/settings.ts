@@ -128,7 +128,7 @@ const reading = {
 const embedder = {
   SLUICE_EMBEDDER: z
     .enum(["static", "hashing", "openai", "transformers"])
-    .default("hashing")
+    .default("static")
     .describe(
       "which embedder makes the vectors of a new index (docs/embedders.md); an index keeps its own until `sluice reindex`",
     ),

@@ -69,7 +69,8 @@ describe("the configuration", () => {
       max_attempts: 5,
       lease_ms: 30_000,
       retry: { base_ms: 1_000, cap_ms: 600_000 },
-      embedder: { kind: "hashing" },
+      embedder: { kind: "static" },
+      embedding_service: undefined,
       client: { url: "http://127.0.0.1:7300", api_key: undefined },
     });
   });

@@ -30,7 +30,14 @@ export async function openUnder(
 ): Promise<Omit<InForce, "registered"> | undefined> {
   const own = embedder_id === embedder.embedder_id ? embedder : await openEmbedder?.(embedder_id);
   if (!own) return undefined;
-  return { embedder: own, index: index.embedder_id === embedder_id ? index : await index.under(own) };
+  if (index.embedder_id === embedder_id) return { embedder: own, index };
+  try {
+    return { embedder: own, index: await index.under(own) };
+  } catch (error) {
+    // An index that holds vectors of one length only, and not of this one's.
+    if (error instanceof SluiceError && error.code === "embedder_mismatch") return undefined;
+    throw error;
+  }
 }
 
 /** For queries: the one that serves. @throws SluiceError embedder_mismatch where this process can't make it */

@@ -6,6 +6,7 @@ import { ConflictError, type DocumentStore } from "../ports/document-store.ts";
 import type { Embedder } from "../ports/embedder.ts";
 import type { JobQueue } from "../ports/job-queue.ts";
 import type { System } from "../ports/system.ts";
+import type { VectorIndex } from "../ports/vector-index.ts";
 
 export const reindexStatusSchema = z.object({
   state: z
@@ -31,7 +32,8 @@ export interface Reindex {
   /**
    * Begins a reindex under the configured embedder, or joins the one under way: then documents that still wait get
    * new jobs. Nothing begins when the index is of that embedder, whole.
-   * @throws SluiceError reindex_under_way when it is one under another embedder; what the embedder's check throws
+   * @throws SluiceError reindex_under_way when it is one under another embedder; embedder_mismatch where the index can't
+   *   hold its vectors; what the embedder's check throws
    */
   begin(): Promise<ReindexStatus>;
   /** Gives it up: what serves goes on serving. Without effect when there is none. */
@@ -43,10 +45,11 @@ const DEAD_LOOKED_AT = 1_000;
 export function createReindex(parts: {
   documents: Pick<DocumentStore, "embedders">;
   queue: Pick<JobQueue, "list">;
+  index: Pick<VectorIndex, "under">;
   embedder: Embedder;
   system: System;
 }): Reindex {
-  const { embedder, queue, system } = parts;
+  const { embedder, index, queue, system } = parts;
   const { embedders } = parts.documents;
 
   async function status(): Promise<ReindexStatus> {
@@ -79,6 +82,8 @@ export function createReindex(parts: {
       const before = await status();
       if (before.state === "current") return before;
       await embedder.check();
+      // Refused where the index can't hold its vectors.
+      await index.under(embedder);
       try {
         await embedders.begin(embedder.embedder_id, new Date(system.now()).toISOString());
       } catch (error) {

@@ -74,7 +74,7 @@ export async function startServer(options: ServerOptions = {}) {
     commands: createCommands({ system, documents, queue, max_attempts: 3 }),
     follower,
     search: createSearch({ documents, index, embedder }),
-    reindex: createReindex({ documents, queue, embedder, system }),
+    reindex: createReindex({ documents, queue, index, embedder, system }),
     page_dir: options.page_dir,
   });
   await app.listen({ host: "127.0.0.1", port: 0 });

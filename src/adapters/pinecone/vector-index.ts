@@ -105,11 +105,11 @@ function createIndexOver(client: PineconeClient, options: PineconeIndexOptions):
     separate: true,
 
     async under(other) {
-      if (other.embedder_id === embedder_id) return this;
-      if (other.dimensions !== dimensions) {
+      const { dimension = other.dimensions } = await client.stats();
+      if (dimension !== other.dimensions) {
         throw new SluiceError(
           "embedder_mismatch",
-          `Vectors of ${other.embedder_id} have ${other.dimensions} dimensions, those of ${embedder_id} ${dimensions}: a Pinecone index holds one length only. Make an index for the other embedder, name it in SLUICE_PINECONE_HOST, and ingest the documents anew into an installation of its own (docs/adapters/pinecone.md).`,
+          `${other.embedder_id} makes ${other.dimensions} dimensions, and the Pinecone index holds ${dimension}. Make an index for it, name that in SLUICE_PINECONE_HOST, restart and run \`sluice reindex\`; until that is done, searches go by words alone.`,
         );
       }
       return createIndexOver(client, { ...options, embedder: other, words: await words.under(other) });

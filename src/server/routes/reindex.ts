@@ -35,6 +35,7 @@ export function reindexRoutes(app: App, { reindex }: AppDependencies, authentica
           202: reindexStatusSchema,
           ...problems(
             "reindex_under_way",
+            "embedder_mismatch",
             "embedder_unavailable",
             "embedder_rejected",
             "storage_unavailable",
