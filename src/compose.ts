@@ -63,10 +63,10 @@ export interface Adapters {
   index: VectorIndex;
   keys: ApiKeyStore;
   embedder: Embedder;
-  /** What puts the best hits of a search in order; may be left out. */
-  reranker?: Reranker;
   /** Makes others, by their ids: an index may be of another than the configured one. */
   openEmbedder?: (embedder_id: string) => Promise<Embedder | undefined>;
+  /** What puts the best hits of a search in order; may be left out. */
+  reranker?: Reranker;
   extractor: Extractor;
   publishers: EventPublisher[];
   /** Where the storage is not looked after by tools of its own. */
@@ -121,8 +121,8 @@ export async function openAdapters(
     return {
       system,
       embedder,
-      ...(reranker ? { reranker } : {}),
       openEmbedder: given.openEmbedder ?? othersBesides(config, system, opened),
+      ...(reranker ? { reranker } : {}),
       documents,
       queue: given.queue ?? (await openQueue(config, storage, parts, open)),
       index,

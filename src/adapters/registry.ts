@@ -59,15 +59,6 @@ export async function openEmbedder(settings: EmbedderSettings, system: System): 
   }
 }
 
-export async function openReranker(settings: RerankerSettings): Promise<Reranker> {
-  if (settings.kind === "transformers") {
-    const { createTransformersReranker } = await import("./transformers/reranker.ts");
-    return createTransformersReranker(settings);
-  }
-  const { createHttpReranker } = await import("./http/reranker.ts");
-  return createHttpReranker(settings);
-}
-
 /** Where to ask for models other than the configured one; undefined: nowhere. */
 export type EmbeddingService = Omit<OpenAiEmbedderOptions, "system" | "model" | "dimensions"> | undefined;
 
@@ -119,6 +110,15 @@ async function openSimilar(
     return openEmbedder({ ...local, kind: "transformers", model, dtype }, system).catch(unlessModelMissing);
   }
   return undefined;
+}
+
+export async function openReranker(settings: RerankerSettings): Promise<Reranker> {
+  if (settings.kind === "transformers") {
+    const { createTransformersReranker } = await import("./transformers/reranker.ts");
+    return createTransformersReranker(settings);
+  }
+  const { createHttpReranker } = await import("./http/reranker.ts");
+  return createHttpReranker(settings);
 }
 
 export async function openSqlite(folder: string, { system, embedder }: StorageParts) {
