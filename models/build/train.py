@@ -1,8 +1,8 @@
-"""Token vectors for retrieval: `python train.py WORK OUT`. README.md says what is tried and why it is so.
+"""Token vectors for retrieval: `python train.py WORK OUT`. README.md says what was tried.
 
 Each token starts from what the teacher says of it alone, with less weight the more frequent it is: that is plain
 distillation (OUT-distilled). From there the vectors learn to bring a text's title, or a piece cut out of it, nearer to that
-text than to a thousand others, and, where the teacher has seen the text, to keep the teacher's judgement of how near.
+text than to a thousand others.
 """
 import glob
 import json
@@ -19,15 +19,20 @@ from tokenizer import Tokenizer
 SEED = 11
 DIMENSIONS = 256
 # A token of this share of all has half of the weight of a rare one (Arora and others, 2017).
-FREQUENT = 1e-3
+FREQUENT = 1e-4
 BATCH = 1024
 # A piece cut out of a text has so many tokens.
 CUT = (4, 25)
+# Cosines times this are what the cross-entropy sees.
 SCALE = 12.0
-RATE = 3e-3
+# Of the vectors' mean number, for Adam's first steps; it falls to nothing.
+RATE = 0.05
+EPOCHS = 3
+# One of so many is not learnt from, but asked about at the end.
 HELD_BACK = 60
 # "Notes" and "Parameters" say nothing of the text under them; headings that are so frequent are no titles.
 OFTEN = 8
+# Tokens of a text that are looked at.
 LONGEST = 200
 
 
@@ -225,7 +230,6 @@ def read_vocabulary(path):
 
 def main():
     work, out = sys.argv[1:3]
-    epochs = float(os.environ.get("EPOCHS", "2"))
     random = np.random.default_rng(SEED)
     vocabulary = read_vocabulary(f"{work}/vocab.txt")
     encoded = encode_all(work, vocabulary)
@@ -236,12 +240,10 @@ def main():
 
     pairs = Pairs(encoded, random)
     print("distilled", held_back(vectors, encoded, pairs.held), flush=True)
-    while epochs > 0:
+    for _ in range(EPOCHS):
         pairs.order(cut_share=0.5)
-        epochs -= 1
     adam, began, total = Adam(vectors), time.time(), len(pairs.queue)
-    # Vectors are as long as their weights are; the rate is by their mean length.
-    rate = RATE * np.abs(vectors).mean() * 10
+    rate = RATE * np.abs(vectors).mean()
     losses = []
     for at, (source, cut, places) in enumerate(pairs.queue):
         queries, passages = pairs.batch(source, cut, places)
@@ -253,7 +255,6 @@ def main():
         if at % 100 == 99:
             print(f"{at + 1} of {total}: loss {np.mean(losses[-100:]):.3f}, {time.time() - began:.0f} s", flush=True)
     print("trained", held_back(vectors, encoded, pairs.held), flush=True)
-    np.save(f"{work}/{name}.npy", vectors)
     save(out, vocabulary, vectors, name)
 
 

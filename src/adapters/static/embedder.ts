@@ -68,7 +68,9 @@ function createThread(folder: string) {
     const started = new Worker(new URL(besides("thread"), import.meta.url), { workerData: { folder } });
     started.on("message", ({ id, vectors }: EmbedReply) => settle(id)?.resolve(vectors));
     const drop = (why: string) => {
-      if (thread === started) thread = undefined;
+      // After its error comes its exit, when another may be at work already.
+      if (thread !== started) return;
+      thread = undefined;
       for (const id of [...waiting.keys()]) settle(id)?.reject(new SluiceError("embedder_unavailable", why));
     };
     started.on("error", (error) => drop(`The thread of the static embedder failed: ${error}`));

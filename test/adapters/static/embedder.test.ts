@@ -1,7 +1,9 @@
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { execFile } from "node:child_process";
+import { copyFileSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { promisify } from "node:util";
 import { afterAll, describe, expect, test } from "vitest";
 import { describeEmbedder } from "../../../contracts/embedder.ts";
 import { createStaticEmbedder } from "../../../src/adapters/static/embedder.ts";
@@ -93,6 +95,15 @@ describe("long work", () => {
     expect(await embedder.embed(["next"], "passage")).toHaveLength(1);
   });
 
+  test("keeps no process from ending", async () => {
+    const module = JSON.stringify(new URL("../../../src/adapters/static/embedder.ts", import.meta.url));
+    const script = `const { createStaticEmbedder } = await import(${module});
+      const [vector] = await (await createStaticEmbedder()).embed(["a text"], "query");
+      console.log(vector.length);`;
+    const { stdout } = await promisify(execFile)(process.execPath, ["-e", script]);
+    expect(stdout.trim()).toBe("256");
+  });
+
   test("calls at the same time get each their own", async () => {
     const embedder = await shipped;
     const texts = Array.from({ length: 20 }, (_, place) => `text number ${place}`);
@@ -110,5 +121,16 @@ describe("a folder that holds no model", () => {
     await expect(createStaticEmbedder({ folder: empty })).rejects.toThrow("model.bin");
     writeFileSync(join(empty, "model.bin"), "not a model");
     await expect(createStaticEmbedder({ folder: empty })).rejects.toThrow("holds no static model");
+  });
+
+  test("or that has lost a part is said by the first text, and again by the next", async () => {
+    copyFileSync(join(folder, "model.bin"), join(empty, "model.bin"));
+    const embedder = await createStaticEmbedder({ folder: empty });
+    for (const text of ["first", "next"]) {
+      await expect(embedder.embed([text], "query")).rejects.toMatchObject({
+        code: "embedder_unavailable",
+        message: expect.stringContaining("vocab.txt"),
+      });
+    }
   });
 });
