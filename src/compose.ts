@@ -26,6 +26,7 @@ import {
   type StorageParts,
 } from "./adapters/registry.ts";
 import type { Config, PublisherConfig } from "./config.ts";
+import { SluiceError } from "./errors.ts";
 import { createAdmission } from "./intake/admission.ts";
 import { createCommands } from "./intake/commands.ts";
 import { createDirectUploads } from "./intake/direct-upload.ts";
@@ -94,18 +95,18 @@ export async function openAdapters(
   if (shared.length !== 0 && shared.length !== 4) {
     throw new TypeError("documents, queue, index and keys share transactions: give all four or none");
   }
-  const opened: { close(): Promise<void> }[] = [];
-  const open = async <T extends { close(): Promise<void> }>(opening: Promise<T>): Promise<T> => {
+  const opened: { close?(): Promise<void> }[] = [];
+  const open = async <T extends { close?(): Promise<void> }>(opening: Promise<T>): Promise<T> => {
     const part = await opening;
     opened.push(part);
     return part;
   };
   const close = async () => {
-    for (let part = opened.pop(); part; part = opened.pop()) await part.close();
+    for (let part = opened.pop(); part; part = opened.pop()) await part.close?.();
   };
   try {
     const system = given.system ?? createSystem();
-    const embedder = given.embedder ?? (await openEmbedder(config.embedder, system));
+    const embedder = given.embedder ?? (await open(openEmbedder(config.embedder, system)));
     const parts = { system, embedder, log };
     const reranker =
       given.reranker ??
@@ -120,7 +121,7 @@ export async function openAdapters(
     return {
       system,
       embedder,
-      openEmbedder: given.openEmbedder ?? othersBesides(config, system),
+      openEmbedder: given.openEmbedder ?? othersBesides(config, system, opened),
       ...(reranker ? { reranker } : {}),
       documents,
       queue: given.queue ?? (await openQueue(config, storage, parts, open)),
@@ -142,14 +143,24 @@ export async function openAdapters(
   }
 }
 
-/** Each is made once, and kept. */
-function othersBesides(config: Config, system: System): (id: string) => Promise<Embedder | undefined> {
-  const opened = new Map<string, Promise<Embedder | undefined>>();
+/** Each is made once, and kept. @param opened what is to be closed at the end */
+function othersBesides(
+  config: Config,
+  system: System,
+  opened: { close?(): Promise<void> }[],
+): (id: string) => Promise<Embedder | undefined> {
+  const known = new Map<string, Promise<Embedder | undefined>>();
+  const open = async (embedder_id: string) => {
+    const { embedding_service, local_model } = config;
+    const embedder = await openEmbedderById(embedder_id, embedding_service, system, local_model);
+    if (embedder) opened.push(embedder);
+    return embedder;
+  };
   return (embedder_id) => {
-    const known = opened.get(embedder_id) ?? openEmbedderById(embedder_id, config.embedding_service, system);
-    opened.set(embedder_id, known);
-    known.catch(() => opened.delete(embedder_id));
-    return known;
+    const other = known.get(embedder_id) ?? open(embedder_id);
+    known.set(embedder_id, other);
+    other.catch(() => known.delete(embedder_id));
+    return other;
   };
 }
 
@@ -218,8 +229,13 @@ export async function* checkServices(config: Config): AsyncGenerator<ServiceChec
   }
   if (config.index.kind === "pinecone") {
     const system = createSystem();
-    const { embedder_id, dimensions } = await openEmbedder(config.embedder, system);
-    yield* checkPinecone({ ...config.index, system, embedder: { embedder_id, dimensions } });
+    // A model that is missing is told by whoever opens the adapters; nothing can be said of Pinecone then.
+    const embedder = await openEmbedder(config.embedder, system).catch(unlessModelMissing);
+    if (embedder) {
+      const { embedder_id, dimensions } = embedder;
+      await embedder.close?.();
+      yield* checkPinecone({ ...config.index, system, embedder: { embedder_id, dimensions } });
+    }
   }
   if (config.blobs.kind === "s3") yield* checkS3(config.blobs);
   if (config.queue.kind === "sqs")
@@ -229,6 +245,10 @@ export async function* checkServices(config: Config): AsyncGenerator<ServiceChec
     if (publisher.kind === "sqs") yield* checkSqsEvents(publisher);
     if (publisher.kind === "sns") yield* checkSns(publisher);
   }
+}
+
+function unlessModelMissing(error: unknown): undefined {
+  if (!(error instanceof SluiceError) || error.code !== "model_missing") throw error;
 }
 
 /** The request side: everything that the HTTP server, or the library, calls. */

@@ -1,8 +1,10 @@
 /** The part of the configuration that is about the reranker. */
+import { type TransformersRerankerConfig, toTransformersReranker } from "./config-transformers.ts";
 import type { Settings } from "./settings.ts";
 
 export type RerankerConfig =
   | { kind: "none" }
+  | TransformersRerankerConfig
   | {
       kind: "http" | "tei";
       url: string;
@@ -24,12 +26,15 @@ export function needsOfReranker(values: Settings): [keyof Settings, string][] {
       ];
     case "tei":
       return [["SLUICE_RERANKER_URL", why]];
+    case "transformers":
+      return [["SLUICE_RERANKER_MODEL", why]];
   }
 }
 
-export function toReranker(values: Settings): RerankerConfig {
+export function toReranker(values: Settings, data_dir: string): RerankerConfig {
   const { SLUICE_RERANKER: kind } = values;
   if (kind === "none") return { kind };
+  if (kind === "transformers") return toTransformersReranker(values, data_dir);
   return {
     kind,
     // Seen to be there before.

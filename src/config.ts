@@ -11,7 +11,9 @@ import {
   toEmbedder,
   toEmbeddingService,
 } from "./config-embedder.ts";
+import { type PublisherConfig, toPublisher } from "./config-publishers.ts";
 import { needsOfReranker, type RerankerConfig, toReranker } from "./config-reranker.ts";
+import { type LocalModelConfig, toLocalModel } from "./config-transformers.ts";
 import {
   isSecret,
   profileSettings,
@@ -47,6 +49,8 @@ export interface Config {
   embedder: EmbedderConfig;
   /** Where to ask for models other than the configured one; undefined: nowhere. */
   embedding_service: EmbeddingServiceConfig | undefined;
+  /** How a model in the process is run that is not the configured one. */
+  local_model: LocalModelConfig;
   reranker: RerankerConfig;
   /** How a search uses the reranker. */
   reranking: { candidates: number; timeout_ms: number };
@@ -91,24 +95,7 @@ export interface Config {
   client: { url: string; api_key: string | undefined };
 }
 
-export type PublisherConfig =
-  | {
-      kind: "kafka";
-      brokers: string[];
-      /** Of all events, or of each family. */
-      topic: string | { document: string; ingestion: string };
-      mode: "binary" | "structured";
-      compression: "none" | "gzip" | "snappy" | "lz4" | "zstd";
-      client_id: string;
-      tls: boolean;
-      sasl?: {
-        mechanism: "plain" | "scram-sha-256" | "scram-sha-512";
-        username: string;
-        password: string;
-      };
-    }
-  | { kind: "sqs"; queue_url: string; region: string; endpoint?: string }
-  | { kind: "sns"; topic_arn: string; region: string; endpoint?: string };
+export type { PublisherConfig };
 
 /** A configuration that can't be used: one line for each wrong key. */
 export class ConfigError extends Error {
@@ -179,6 +166,9 @@ function contradictions(values: Settings): string[] {
       problems.push("SLUICE_QUEUE is sqs, which is for several machines: SLUICE_STORAGE must be postgres");
     }
   }
+  if (values.SLUICE_EMBEDDER === "transformers") {
+    need("SLUICE_EMBEDDER_MODEL", "SLUICE_EMBEDDER is transformers");
+  }
   for (const [key, why] of needsOfReranker(values)) need(key, why);
   if (values.SLUICE_INDEX === "pinecone") {
     need("SLUICE_PINECONE_HOST", "SLUICE_INDEX is pinecone");
@@ -222,9 +212,10 @@ function toConfig(values: Settings): Config {
       timeout_ms: values.SLUICE_EXTRACT_TIMEOUT_SECONDS * 1_000,
       memory_mb: values.SLUICE_EXTRACT_MEMORY_MB,
     },
-    embedder: toEmbedder(values),
+    embedder: toEmbedder(values, resolve(values.SLUICE_DATA_DIR)),
     embedding_service: toEmbeddingService(values),
-    reranker: toReranker(values),
+    local_model: toLocalModel(values, resolve(values.SLUICE_DATA_DIR)),
+    reranker: toReranker(values, resolve(values.SLUICE_DATA_DIR)),
     reranking: {
       candidates: values.SLUICE_RERANKER_CANDIDATES,
       timeout_ms: values.SLUICE_RERANKER_TIMEOUT_MS,
@@ -286,13 +277,6 @@ function toConfig(values: Settings): Config {
   };
 }
 
-function topicOf(values: Settings): string | { document: string; ingestion: string } {
-  const { SLUICE_KAFKA_TOPIC: all } = values;
-  const { SLUICE_KAFKA_DOCUMENT_TOPIC: document = all, SLUICE_KAFKA_INGESTION_TOPIC: ingestion = all } =
-    values;
-  return document === ingestion ? document : { document, ingestion };
-}
-
 /** The key with its value, or nothing where there is none. */
 function present<const Key extends string, Value>(
   key: Key,
@@ -304,41 +288,6 @@ function present<const Key extends string, Value>(
 /** What `contradictions` has seen to be there. */
 function given(value: string | undefined): string {
   return value as string;
-}
-
-function toPublisher(kind: PublisherConfig["kind"], values: Settings): PublisherConfig {
-  const region = values.SLUICE_AWS_REGION;
-  switch (kind) {
-    case "sqs": {
-      const queue_url = given(values.SLUICE_SQS_EVENTS_QUEUE_URL);
-      return { kind, queue_url, region, ...present("endpoint", values.SLUICE_SQS_ENDPOINT) };
-    }
-    case "sns": {
-      const topic_arn = given(values.SLUICE_SNS_TOPIC_ARN);
-      return { kind, topic_arn, region, ...present("endpoint", values.SLUICE_SNS_ENDPOINT) };
-    }
-    case "kafka": {
-      const mechanism = values.SLUICE_KAFKA_SASL_MECHANISM;
-      return {
-        kind,
-        brokers: given(values.SLUICE_KAFKA_BROKERS)
-          .split(",")
-          .map((broker) => broker.trim()),
-        topic: topicOf(values),
-        mode: values.SLUICE_KAFKA_MODE,
-        compression: values.SLUICE_KAFKA_COMPRESSION,
-        client_id: values.SLUICE_KAFKA_CLIENT_ID,
-        tls: values.SLUICE_KAFKA_TLS,
-        ...(mechanism && {
-          sasl: {
-            mechanism,
-            username: given(values.SLUICE_KAFKA_SASL_USERNAME),
-            password: given(values.SLUICE_KAFKA_SASL_PASSWORD),
-          },
-        }),
-      };
-    }
-  }
 }
 
 /** Every setting with its meaning and default, for `doctor` and the docs. */

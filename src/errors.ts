@@ -229,6 +229,12 @@ export const errorTable = {
     title: "The embedding service refused the request",
     fix: "Check the model name, the API key and the chunk size limit of the service.",
   },
+  model_missing: {
+    status: 503,
+    retryable: false,
+    title: "A local model, or the package that runs it, is missing or can't be used",
+    fix: "Install or repair what the detail names (`sluice doctor`), restart, then retry the job.",
+  },
   reranker_unavailable: {
     status: 503,
     retryable: true,

@@ -2,6 +2,8 @@
 export { createHashingEmbedder } from "./adapters/hashing/embedder.ts";
 export { createOpenAiEmbedder } from "./adapters/openai/embedder.ts";
 export { createStaticEmbedder } from "./adapters/static/embedder.ts";
+export { createTransformersEmbedder } from "./adapters/transformers/embedder.ts";
+export { createTransformersReranker } from "./adapters/transformers/reranker.ts";
 export type { Block, Chunk, ExtractedText } from "./chunk.ts";
 export type { Adapters } from "./compose.ts";
 export { ConfigError } from "./config.ts";

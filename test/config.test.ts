@@ -16,6 +16,7 @@ const wrong: Record<string, string | null> = {
   SLUICE_EMBEDDER_API_KEY: null,
   SLUICE_EMBEDDER_QUERY_PREFIX: null,
   SLUICE_EMBEDDER_PASSAGE_PREFIX: null,
+  SLUICE_TRANSFORMERS_DIR: null,
   SLUICE_RERANKER: "magic",
   SLUICE_RERANKER_URL: "not a url",
   SLUICE_RERANKER_MODEL: null,
@@ -146,6 +147,7 @@ describe("the configuration", () => {
       SLUICE_EMBEDDER_MODEL: "nomic",
       SLUICE_EMBEDDER_DIMENSIONS: "768",
       SLUICE_EMBEDDER_REQUEST_DIMENSIONS: "true",
+      SLUICE_EMBEDDER_ENCODING: "base64",
       SLUICE_EMBEDDER_API_KEY: "k",
       SLUICE_EMBEDDER_BATCH: "9",
       SLUICE_EMBEDDER_TIMEOUT_SECONDS: "4",
@@ -158,12 +160,48 @@ describe("the configuration", () => {
       model: "nomic",
       dimensions: 768,
       request_dimensions: true,
+      encoding: "base64",
       api_key: "k",
       batch_size: 9,
       timeout_ms: 4_000,
       query_prefix: "q: ",
       passage_prefix: "p: ",
     });
+  });
+
+  test("the settings of models in the process arrive where the adapters look for them", () => {
+    const { embedder, reranker } = parseConfig({
+      SLUICE_DATA_DIR: "/data",
+      SLUICE_EMBEDDER: "transformers",
+      SLUICE_EMBEDDER_MODEL: "owner/small",
+      SLUICE_EMBEDDER_DTYPE: "q8",
+      SLUICE_EMBEDDER_POOLING: "cls",
+      SLUICE_EMBEDDER_MAX_TOKENS: "128",
+      SLUICE_EMBEDDER_BATCH: "9",
+      SLUICE_EMBEDDER_QUERY_PREFIX: "q: ",
+      SLUICE_EMBEDDER_PASSAGE_PREFIX: "p: ",
+      SLUICE_RERANKER: "transformers",
+      SLUICE_RERANKER_MODEL: "/models/cross",
+      SLUICE_TRANSFORMERS_DIR: "/opt/transformers",
+      SLUICE_TRANSFORMERS_THREADS: "3",
+    });
+    const shared = {
+      kind: "transformers",
+      threads: 3,
+      cache_folder: resolve("/data/models"),
+      package_folder: "/opt/transformers",
+    };
+    expect(embedder).toEqual({
+      ...shared,
+      model: "owner/small",
+      dtype: "q8",
+      pooling: "cls",
+      max_tokens: 128,
+      batch_size: 9,
+      query_prefix: "q: ",
+      passage_prefix: "p: ",
+    });
+    expect(reranker).toEqual({ ...shared, model: "/models/cross", dtype: "fp32", max_tokens: 512 });
   });
 
   test.each([

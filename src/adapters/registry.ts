@@ -1,4 +1,6 @@
 /** Which adapters there are, by name, each loaded only when it is chosen. */
+import { basename } from "node:path";
+import { SluiceError } from "../errors.ts";
 import type { BlobStore } from "../ports/blob-store.ts";
 import type { Embedder } from "../ports/embedder.ts";
 import type { Extractor } from "../ports/extractor.ts";
@@ -18,6 +20,9 @@ import type { PineconeCheckOptions } from "./pinecone/check.ts";
 import type { PineconeIndexOptions } from "./pinecone/vector-index.ts";
 import type { PostgresCheckOptions } from "./postgres/check.ts";
 import type { PostgresStorageOptions } from "./postgres/storage.ts";
+import type { TransformersEmbedderOptions } from "./transformers/embedder.ts";
+import type { Dtype } from "./transformers/model.ts";
+import type { TransformersOptions } from "./transformers/open.ts";
 
 /** What every storage is given. */
 export interface StorageParts {
@@ -28,7 +33,10 @@ export interface StorageParts {
 
 type EmbedderSettings =
   | { kind: "static" | "hashing" }
-  | ({ kind: "openai" } & Omit<OpenAiEmbedderOptions, "system">);
+  | ({ kind: "openai" } & Omit<OpenAiEmbedderOptions, "system">)
+  | ({ kind: "transformers" } & TransformersEmbedderOptions);
+
+type RerankerSettings = HttpRerankerOptions | ({ kind: "transformers" } & TransformersOptions);
 
 export async function openEmbedder(settings: EmbedderSettings, system: System): Promise<Embedder> {
   switch (settings.kind) {
@@ -44,11 +52,22 @@ export async function openEmbedder(settings: EmbedderSettings, system: System): 
       const { createOpenAiEmbedder } = await import("./openai/embedder.ts");
       return createOpenAiEmbedder({ ...settings, system });
     }
+    case "transformers": {
+      const { createTransformersEmbedder } = await import("./transformers/embedder.ts");
+      return createTransformersEmbedder(settings);
+    }
   }
 }
 
 /** Where to ask for models other than the configured one; undefined: nowhere. */
 export type EmbeddingService = Omit<OpenAiEmbedderOptions, "system" | "model" | "dimensions"> | undefined;
+
+/** How a model in this process is run that an index is of, though another embedder is configured. */
+export type LocalModel = Omit<TransformersEmbedderOptions, "model"> & { model?: string | undefined };
+
+function unlessModelMissing(error: unknown): undefined {
+  if (!(error instanceof SluiceError) || error.code !== "model_missing") throw error;
+}
 
 /**
  * An embedder by the id that an index knows it by.
@@ -58,15 +77,19 @@ export async function openEmbedderById(
   embedder_id: string,
   service: EmbeddingService,
   system: System,
+  local?: LocalModel,
 ): Promise<Embedder | undefined> {
-  const opened = await openSimilar(embedder_id, service, system);
-  return opened?.embedder_id === embedder_id ? opened : undefined;
+  const opened = await openSimilar(embedder_id, service, system, local);
+  if (opened?.embedder_id === embedder_id) return opened;
+  await opened?.close?.();
+  return undefined;
 }
 
 async function openSimilar(
   embedder_id: string,
   service: EmbeddingService,
   system: System,
+  local: LocalModel | undefined,
 ): Promise<Embedder | undefined> {
   if (embedder_id.startsWith("sluice-static-")) return openEmbedder({ kind: "static" }, system);
   const hashing = /^feature-hashing-v1-(\d+)$/.exec(embedder_id);
@@ -79,10 +102,21 @@ async function openSimilar(
     const settings = { ...service, model: openai[1] as string, dimensions: Number(openai[2]) };
     return openEmbedder({ kind: "openai", ...settings }, system);
   }
+  const transformers = /^transformers:(.+):(\w+):[0-9a-f]{12}$/.exec(embedder_id);
+  if (transformers && local) {
+    const [, name, dtype] = transformers as unknown as [string, string, Dtype];
+    // Of a folder the id has the last name only: the settings say where it is.
+    const model = local.model !== undefined && basename(local.model) === name ? local.model : name;
+    return openEmbedder({ ...local, kind: "transformers", model, dtype }, system).catch(unlessModelMissing);
+  }
   return undefined;
 }
 
-export async function openReranker(settings: HttpRerankerOptions): Promise<Reranker> {
+export async function openReranker(settings: RerankerSettings): Promise<Reranker> {
+  if (settings.kind === "transformers") {
+    const { createTransformersReranker } = await import("./transformers/reranker.ts");
+    return createTransformersReranker(settings);
+  }
   const { createHttpReranker } = await import("./http/reranker.ts");
   return createHttpReranker(settings);
 }

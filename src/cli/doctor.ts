@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { checkServices, composeReindex, openAdapters } from "../compose.ts";
 import { type Config, describeSettings, loadConfig } from "../config.ts";
+import { SluiceError } from "../errors.ts";
 import {
   type Check,
   checkBlobs,
@@ -81,7 +82,8 @@ async function* examine(config: Config): AsyncGenerator<Check, void, void> {
         config.storage.kind === "sqlite"
           ? "Check the permissions of the data folder; a damaged file is best restored from a backup."
           : "Check the SLUICE_… settings of the services above.";
-      yield failed("database", error, fix);
+      const missing = error instanceof SluiceError && error.code === "model_missing";
+      yield failed(missing ? "model" : "database", error, fix);
       // Where even a new database can't be opened, the failure is told already.
       adapters = own ? await openAdapters(temporary).catch(() => undefined) : undefined;
     }

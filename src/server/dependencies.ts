@@ -17,7 +17,7 @@ import type { Reindex } from "../reindex/reindex.ts";
 import type { Search } from "../search/search.ts";
 
 export interface AppDependencies {
-  config: Pick<Config, "max_upload_bytes">;
+  config: Pick<Config, "max_upload_bytes" | "publishers">;
   system: System;
   log: Logger;
   documents: DocumentStore;
