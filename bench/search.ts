@@ -24,7 +24,7 @@ const kinds: Record<string, Partial<SearchRequest>> = {
 
 export async function searchLatency({ quick, folder, say }: Context): Promise<Table[]> {
   const sizes = quick ? [2_000, 10_000] : [10_000, 100_000, 1_000_000];
-  const searches = quick ? 20 : 100;
+  const searches = quick ? 20 : 60;
   const embedder = createHashingEmbedder();
   const place = folder("search");
   const path = join(place, DATABASE_FILE);

@@ -112,7 +112,7 @@ export function createSqliteDocuments(
     },
 
     async locateChunks(tenant_id, chunk_ids) {
-      // One statement is one snapshot.
+      // One statement is one snapshot. In this order: by itself SQLite would read all chunks of the tenant.
       const places = chunk_ids.flatMap((chunk_id) => {
         const place = /^chk_([0-9a-f]{32})_(\d+)_(\d+)$/.exec(chunk_id);
         return place ? [[`doc_${place[1]}`, Number(place[2]), Number(place[3])]] : [];
@@ -121,9 +121,9 @@ export function createSqliteDocuments(
         `SELECT documents.*, chunks.version AS chunk_version, ordinal, text, page, char_start, char_end, heading_path,
            token_count
          FROM json_each(?) AS place
-         JOIN chunks ON chunks.document_id = place.value ->> 0 AND chunks.version = place.value ->> 1
+         CROSS JOIN chunks ON chunks.document_id = place.value ->> 0 AND chunks.version = place.value ->> 1
            AND chunks.ordinal = place.value ->> 2
-         JOIN documents ON documents.document_id = chunks.document_id
+         CROSS JOIN documents ON documents.document_id = chunks.document_id
          WHERE documents.tenant_id = ? AND documents.removed = 0`,
         JSON.stringify(places),
         tenant_id,

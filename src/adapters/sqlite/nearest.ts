@@ -11,16 +11,16 @@ import { conditions, refuseOthers, toHit, VISIBLE } from "./search-queries.ts";
 import { codeWords, isZero, type Query, similarity, toQuery } from "./vector-code.ts";
 import { toBlock, type VectorTables, vectorTables } from "./vector-tables.ts";
 
-/** Of the entries, one in so many is kept by the bits that differ, and at least so many. */
-const ENTRIES_PER_KEPT = 50;
-const FEWEST_KEPT = 4_096;
+/** Of the entries, one in so many is kept by the bits that differ, and at least so many for each vector read. */
+const ENTRIES_PER_KEPT = 16;
+const KEPT_PER_VECTOR = 2;
 /** Vectors read for each neighbour wanted, one in how many entries, and how many at least. */
-const VECTORS_PER_HIT = 16;
-const ENTRIES_PER_VECTOR = 500;
-const FEWEST_VECTORS = 400;
+const VECTORS_PER_HIT = 32;
+const ENTRIES_PER_VECTOR = 200;
+const FEWEST_VECTORS = 1_000;
 /** So many times more of both where a filter will leave out some. */
-const MORE_FOR_FILTER = 4;
-/** Of the vectors read, one in so many at least must have been good for a hit; else those that fit are looked up. */
+const MORE_FOR_FILTER = 2;
+/** The hits must be in the best one of so many parts of the vectors read; else those that fit are looked up first. */
 const FITTING = 4;
 /** So many that fit a filter are compared without looking at codes. */
 const COMPARED_AT_ONCE = 4_096;
@@ -50,11 +50,12 @@ function search(sql: Sql, tables: VectorTables, scope: IndexScope, query: Query,
   const more = scope.filter === undefined ? 1 : MORE_FOR_FILTER;
   const vectors =
     more * Math.max(limit * VECTORS_PER_HIT, Math.ceil(entries / ENTRIES_PER_VECTOR), FEWEST_VECTORS);
-  const kept = Math.max(more * Math.ceil(entries / ENTRIES_PER_KEPT), FEWEST_KEPT, 2 * vectors);
+  const kept = Math.max(more * Math.ceil(entries / ENTRIES_PER_KEPT), KEPT_PER_VECTOR * vectors);
   const rows = estimate(sql, tables, scope, query, { kept, vectors });
-  const { hits, examined } = visible(sql, scope, compare(sql, tables, query, rows), limit);
+  const scored = compare(sql, tables, query, rows);
   const all = rows.length === entries;
-  if (all || (hits.length === limit && examined <= rows.length / FITTING)) return hits;
+  const hits = visible(sql, scope, all ? scored : scored.slice(0, scored.length / FITTING), limit);
+  if (all || hits.length === limit) return hits;
   // Too many of the nearest are not to be seen, or don't fit: their places were taken from others that are and do.
   const { where, values } = conditions(scope);
   const fitting = sql(
@@ -67,7 +68,7 @@ function search(sql: Sql, tables: VectorTables, scope: IndexScope, query: Query,
     named.length <= COMPARED_AT_ONCE
       ? named
       : estimate(sql, tables, scope, query, { kept, vectors }, new Set(named));
-  return visible(sql, scope, compare(sql, tables, query, chosen), limit).hits;
+  return visible(sql, scope, compare(sql, tables, query, chosen), limit);
 }
 
 /** Which blocks a scope is in. */
@@ -106,16 +107,22 @@ function createSelection(size: number, words: number) {
 
   /** Drops all but `size` of them; from now on, only what differs less than any of those dropped is taken. */
   function compact(): void {
-    const ordered = distances.slice(0, count).sort();
-    const last = ordered[size - 1] as number;
-    let ties = size - ordered.indexOf(last);
+    const counts = new Uint32Array(words * 32 + 1);
+    for (let entry = 0; entry < count; entry++) {
+      const distance = distances[entry] as number;
+      counts[distance] = (counts[distance] as number) + 1;
+    }
+    let last = 0;
+    let ties = size;
+    while (ties > (counts[last] as number)) ties -= counts[last++] as number;
     let to = 0;
     for (let from = 0; from < count; from++) {
       const distance = distances[from] as number;
       if (distance > last || (distance === last && ties-- <= 0)) continue;
       rows[to] = rows[from] as number;
       distances[to] = distance;
-      codes.copyWithin(to * words, from * words, (from + 1) * words);
+      for (let word = 0; word < words; word++)
+        codes[to * words + word] = codes[from * words + word] as number;
       to++;
     }
     count = to;
@@ -163,7 +170,11 @@ function best(
     scores[entry] = sum;
   }
   const last = scores.slice().sort()[rows.length - wanted] as number;
-  return [...rows].filter((_, entry) => (scores[entry] as number) >= last);
+  const chosen: number[] = [];
+  for (let entry = 0; entry < rows.length; entry++) {
+    if ((scores[entry] as number) >= last) chosen.push(rows[entry] as number);
+  }
+  return chosen;
 }
 
 /** By the vectors themselves, best first; rows without one are left out. */
@@ -183,29 +194,22 @@ function compare(sql: Sql, { vectors }: VectorTables, query: Query, rows: number
     .sort((a, b) => b.score - a.score || a.chunk_row - b.chunk_row);
 }
 
-/** The first `limit` of these that a search may see, and how many were looked at to find them. */
-function visible(
-  sql: Sql,
-  scope: IndexScope,
-  scored: Scored[],
-  limit: number,
-): { hits: IndexHit[]; examined: number } {
+/** The first `limit` of these that a search may see. */
+function visible(sql: Sql, scope: IndexScope, scored: Scored[], limit: number): IndexHit[] {
   const { where, values } = conditions(scope);
   const look = sql(
     `SELECT chunk_row, chunks.document_id, chunks.version, chunks.ordinal
      FROM json_each(?) AS wanted CROSS JOIN chunks ON chunk_row = wanted.value ${VISIBLE} WHERE ${where}`,
   );
   const hits: IndexHit[] = [];
-  let examined = 0;
-  for (let size = limit; examined < scored.length; size *= 2) {
-    const some = scored.slice(examined, examined + size);
+  for (let from = 0, size = limit; from < scored.length; from += size, size *= 2) {
+    const some = scored.slice(from, from + size);
     const found = look.all(JSON.stringify(some.map(({ chunk_row }) => chunk_row)), ...values);
     const byRow = new Map(found.map((row) => [row.chunk_row as number, row]));
     for (const { chunk_row, score } of some) {
-      examined++;
       const row = byRow.get(chunk_row);
-      if (row && hits.push(toHit(row, score)) === limit) return { hits, examined };
+      if (row && hits.push(toHit(row, score)) === limit) return hits;
     }
   }
-  return { hits, examined };
+  return hits;
 }

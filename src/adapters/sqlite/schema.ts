@@ -254,6 +254,8 @@ const migrations: (string | Migration)[] = [
 /** What SQL alone can't do. `tell` is for what takes long enough that somebody wonders. */
 export type Migration = (db: DatabaseSync, sql: Sql, tell: (message: string) => void) => void;
 
+const UPGRADE_WAIT_MS = 3_600_000;
+
 export interface OpenOptions {
   /** Default false. A reader cannot create the file or its schema. */
   readOnly?: boolean;
@@ -290,9 +292,16 @@ export function migrate(db: DatabaseSync, tell: (message: string) => void = () =
   // What migrations ask for beside SQLite's own functions.
   db.function("separate_words", { deterministic: true }, (text) => separateWords(String(text ?? "")));
   db.function("tenant_word", { deterministic: true }, (tenant_id) => tenantWord(String(tenant_id ?? "")));
+  const version = () => db.prepare("PRAGMA user_version").get()?.user_version as number;
+  const before = version();
+  if (before > 0 && before < migrations.length) {
+    tell(`The database has schema ${before}: it is taken to ${migrations.length}, a large one in minutes.`);
+    // Of several processes that start, one does it, and the others wait as long as it takes.
+    db.exec(`PRAGMA busy_timeout = ${UPGRADE_WAIT_MS}`);
+  }
   db.exec("BEGIN IMMEDIATE");
   try {
-    const { user_version } = db.prepare("PRAGMA user_version").get() as { user_version: number };
+    const user_version = version();
     if (user_version > migrations.length) {
       throw new SluiceError(
         "storage_unavailable",

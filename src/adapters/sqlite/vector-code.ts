@@ -25,18 +25,30 @@ export function isZero(vector: Float32Array): boolean {
   return !vector.some((value) => value !== 0);
 }
 
+// Loops, not functions for each value: these run for every chunk that is indexed.
+
 function normalised(vector: Float32Array): Float32Array {
   // Scaled first: the squares of very long or very short vectors leave the range of numbers.
-  const largest = vector.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
+  let largest = 0;
+  for (let place = 0; place < vector.length; place++) {
+    largest = Math.max(largest, Math.abs(vector[place] as number));
+  }
   let squares = 0;
-  for (const value of vector) squares += (value / largest) ** 2;
+  for (let place = 0; place < vector.length; place++) squares += ((vector[place] as number) / largest) ** 2;
   const length = Math.sqrt(squares);
-  return vector.map((value) => value / largest / length);
+  const unit = new Float32Array(vector.length);
+  for (let place = 0; place < vector.length; place++) {
+    unit[place] = (vector[place] as number) / largest / length;
+  }
+  return unit;
 }
 
 /** The vector as it is stored: of length 1, in little-endian half-precision floats. */
 export function toHalves(vector: Float32Array): Uint8Array {
-  return new Uint8Array(new Float16Array(normalised(vector)).buffer);
+  const unit = normalised(vector);
+  const halves = new Float16Array(unit.length);
+  for (let place = 0; place < unit.length; place++) halves[place] = unit[place] as number;
+  return new Uint8Array(halves.buffer);
 }
 
 /** The cosine of a stored vector with one of length 1. */

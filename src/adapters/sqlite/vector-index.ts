@@ -1,4 +1,4 @@
-/** VectorIndex on sqlite-vec and FTS5, in the same file as everything else. */
+/** VectorIndex on tables of vectors and FTS5, in the same file as everything else. */
 import type { VectorIndex } from "../../ports/vector-index.ts";
 import type { createSearchThreads } from "./search-threads.ts";
 import type { Writer } from "./writer.ts";
