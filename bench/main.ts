@@ -20,6 +20,7 @@ import { queue } from "./queue.ts";
 import { renderMachine, renderTable } from "./report.ts";
 import { searchLatency } from "./search.ts";
 import { stopServers } from "./server.ts";
+import { staticEmbedder } from "./static-embedder.ts";
 import { rounded } from "./statistics.ts";
 import { thousandChunks } from "./thousand-chunks.ts";
 
@@ -33,6 +34,7 @@ const benchmarks: Readonly<Record<string, Benchmark>> = {
   queue,
   search: searchLatency,
   footprint,
+  "static-embedder": staticEmbedder,
   postgres,
 };
 /** They start services of their own, which not every machine has. */

@@ -27,8 +27,8 @@ SHARES = {
     "manuals": 60_000,
 }
 WORDS = 90
-# No package's pages may be more than this.
-OF_ONE_PACKAGE = 12_000
+# Of one package no more than so many pages, and so many paragraphs.
+PAGES, PARAGRAPHS = 250, 8_000
 
 
 def flat(text):
@@ -188,8 +188,8 @@ def by_package(work):
 def some_pages(paths):
     random.Random(SEED).shuffle(paths)
     got = 0
-    for row in pages(paths):
-        if got >= OF_ONE_PACKAGE:
+    for row in pages(paths[:PAGES]):
+        if got >= PARAGRAPHS:
             return
         got += 1
         yield row
@@ -237,7 +237,8 @@ def documentation(work):
 
 
 def restructured(work):
-    for path in sorted(glob.glob(f"{work}/text/usr/share/doc/**/*.rst*", recursive=True)):
+    paths = sorted(glob.glob(f"{work}/text/usr/share/doc/**/*.rst*", recursive=True))
+    for path in random.Random(SEED).sample(paths, min(len(paths), 20 * PAGES)):
         opened = gzip.open if path.endswith(".gz") else open
         with opened(path, "rt", encoding="utf-8", errors="replace") as file:
             yield from underlined(file.read())

@@ -1,14 +1,15 @@
-"""Token vectors for retrieval: `python train.py WORK TEACHER OUT`. README.md says what is tried and why it is so.
+"""Token vectors for retrieval: `python train.py WORK OUT`. README.md says what was tried.
 
 Each token starts from what the teacher says of it alone, with less weight the more frequent it is: that is plain
 distillation (OUT-distilled). From there the vectors learn to bring a text's title, or a piece cut out of it, nearer to that
-text than to a thousand others, and, where the teacher has seen the text, to keep the teacher's judgement of how near.
+text than to a thousand others.
 """
 import glob
 import json
 import os
 import sys
 import time
+from collections import Counter
 
 import numpy as np
 from scipy import sparse
@@ -18,11 +19,20 @@ from tokenizer import Tokenizer
 SEED = 11
 DIMENSIONS = 256
 # A token of this share of all has half of the weight of a rare one (Arora and others, 2017).
-FREQUENT = 1e-3
+FREQUENT = 1e-4
 BATCH = 1024
-SCALE = 20.0
-RATE = 3e-3
+# A piece cut out of a text has so many tokens.
+CUT = (4, 25)
+# Cosines times this are what the cross-entropy sees.
+SCALE = 12.0
+# Of the vectors' mean number, for Adam's first steps; it falls to nothing.
+RATE = 0.05
+EPOCHS = 3
+# One of so many is not learnt from, but asked about at the end.
 HELD_BACK = 60
+# "Notes" and "Parameters" say nothing of the text under them; headings that are so frequent are no titles.
+OFTEN = 8
+# Tokens of a text that are looked at.
 LONGEST = 200
 
 
@@ -78,27 +88,16 @@ def unit(made):
     return made / length, length
 
 
-def distilled(work, vocabulary, teacher_vocabulary, counts, dimensions):
-    """What the teacher says of each token alone, along the main axes; a word the teacher has in pieces is their sum."""
-    alone = np.load(f"{work}/tokens.npy")
-    place = {token: at for at, token in enumerate(teacher_vocabulary)}
+def distilled(work, vocabulary, counts, dimensions):
+    """What the teacher says of each token alone, along the main axes."""
+    alone = np.load(f"{work}/alone.npy")
     centred = alone - alone.mean(0)
     _, _, axes = np.linalg.svd(np.cov(centred.T))
     reduced = unit(centred @ axes[:dimensions].T.astype(np.float32))[0]
     share = (counts + 1) / (counts.sum() + len(counts))
-    weight = (FREQUENT / (FREQUENT + share)).astype(np.float32)
-    tokenizer = Tokenizer(teacher_vocabulary)
-    position = {token: at for at, token in enumerate(vocabulary)}
-    vectors = np.zeros((len(vocabulary), dimensions), np.float32)
-    for at, token in enumerate(vocabulary):
-        if token in place:
-            vectors[at] = reduced[place[token]] * weight[at]
-    for at, token in enumerate(vocabulary):
-        if token not in place:
-            pieces = tokenizer.pieces(token)
-            vectors[at] = sum(reduced[piece] * weight[position[teacher_vocabulary[piece]]] for piece in pieces)
+    vectors = reduced * (FREQUENT / (FREQUENT + share)).astype(np.float32)[:, None]
     for token in ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"):
-        vectors[position[token]] = 0
+        vectors[vocabulary.index(token)] = 0
     return vectors
 
 
@@ -108,8 +107,15 @@ class Pairs:
     def __init__(self, encoded, random):
         self.encoded, self.random = encoded, random
         self.sources = sorted({name.split(".")[0] for name in encoded})
+        self.titled = {source: self.with_title(encoded[f"{source}.title"]) for source in self.sources}
         self.held = {source: len(encoded[f"{source}.text"]) // HELD_BACK for source in self.sources}
         self.queue = []
+
+    @staticmethod
+    def with_title(titles):
+        keys = [titles[place].tobytes() for place in range(len(titles))]
+        counts = Counter(keys)
+        return np.array([counts[key] <= OFTEN for key in keys])
 
     def order(self, cut_share):
         for source in self.sources:
@@ -118,6 +124,8 @@ class Pairs:
                 chosen = self.random.permutation(places)
                 if cut:
                     chosen = chosen[: int(len(chosen) * cut_share)]
+                else:
+                    chosen = chosen[self.titled[source][chosen]]
                 for start in range(0, len(chosen) - BATCH // 2, BATCH):
                     self.queue.append((source, cut, chosen[start : start + BATCH]))
         self.queue = [self.queue[at] for at in self.random.permutation(len(self.queue))]
@@ -130,7 +138,7 @@ class Pairs:
             if not cut:
                 query = titles[place]
             else:
-                size = int(self.random.integers(4, 13))
+                size = int(self.random.integers(*CUT))
                 if len(text) < size + 12:
                     continue
                 start = int(self.random.integers(0, len(text) - size))
@@ -221,24 +229,21 @@ def read_vocabulary(path):
 
 
 def main():
-    work, folder, out = sys.argv[1:4]
-    epochs = float(os.environ.get("EPOCHS", "1"))
+    work, out = sys.argv[1:3]
     random = np.random.default_rng(SEED)
     vocabulary = read_vocabulary(f"{work}/vocab.txt")
     encoded = encode_all(work, vocabulary)
     counts = sum(np.bincount(texts.ids, minlength=len(vocabulary)) for texts in encoded.values())
-    vectors = distilled(work, vocabulary, read_vocabulary(f"{folder}/vocab.txt"), counts, DIMENSIONS)
+    vectors = distilled(work, vocabulary, counts, DIMENSIONS)
     name = os.path.basename(os.path.normpath(out))
     save(f"{out}-distilled", vocabulary, vectors, f"{name}-distilled")
 
     pairs = Pairs(encoded, random)
     print("distilled", held_back(vectors, encoded, pairs.held), flush=True)
-    while epochs > 0:
+    for _ in range(EPOCHS):
         pairs.order(cut_share=0.5)
-        epochs -= 1
     adam, began, total = Adam(vectors), time.time(), len(pairs.queue)
-    # Vectors are as long as their weights are; the rate is by their mean length.
-    rate = RATE * np.abs(vectors).mean() * 10
+    rate = RATE * np.abs(vectors).mean()
     losses = []
     for at, (source, cut, places) in enumerate(pairs.queue):
         queries, passages = pairs.batch(source, cut, places)
@@ -250,7 +255,6 @@ def main():
         if at % 100 == 99:
             print(f"{at + 1} of {total}: loss {np.mean(losses[-100:]):.3f}, {time.time() - began:.0f} s", flush=True)
     print("trained", held_back(vectors, encoded, pairs.held), flush=True)
-    np.save(f"{work}/{name}.npy", vectors)
     save(out, vocabulary, vectors, name)
 
 

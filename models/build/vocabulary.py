@@ -10,6 +10,8 @@ from collections import Counter
 from tokenizer import Tokenizer, words
 
 SEEN_IN = 5
+# Functions' names would take the places of words.
+LEFT_OUT = "documentation.jsonl"
 
 
 def main():
@@ -19,6 +21,8 @@ def main():
     known = set(vocabulary)
     seen = Counter()
     for path in sorted(glob.glob(f"{work}/corpus/*.jsonl")):
+        if path.endswith(LEFT_OUT):
+            continue
         with open(path, encoding="utf-8") as file:
             for line in file:
                 row = json.loads(line)
