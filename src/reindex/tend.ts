@@ -55,9 +55,10 @@ export function createTender(parts: TenderParts, holder: string) {
   async function tend(registered: RegisteredEmbedders): Promise<void> {
     const { target, retired, serving } = registered;
     if (target !== null && !(await list(target, registered))) {
-      // Those below `low` as well: one may have been published anew.
+      // Those below `low` as well: one may have been published anew. Then the next look begins with it.
       const [lacking] = await embedders.lacking(target, "", 1);
-      if (!lacking && (await embedders.finish(target))) {
+      if (lacking) low = lacking.document_id;
+      else if (await embedders.finish(target)) {
         log.info(
           { embedder_id: target, retired: serving },
           "reindex complete: searches go by its vectors now",

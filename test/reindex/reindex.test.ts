@@ -1,4 +1,6 @@
 /** What meets a reindex: searches, uploads, its own end, and failures that hold it up. */
+import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
 import { expect, test } from "vitest";
 import type { ClaimedJob } from "../../src/job.ts";
 import type { Embedder } from "../../src/ports/embedder.ts";
@@ -193,6 +195,36 @@ test("a document that is ingested anew, or deleted, under the hands of its job d
   expect(await found(search)).toEqual({ documents: [replaced], embedder_id: NEW });
   await rig.until(async () => (await rig.queue.depth("t1")).total === 0);
   for (const { state } of await jobs(rig)) expect(state).not.toBe("dead");
+});
+
+test("an index of an earlier version serves by the embedder that it was made with", async () => {
+  const rig = await openRig({ embedder: createTestEmbedder(OLD, BATCH) });
+  const document_id = await rig.searchable(paragraphs(3));
+  const waiting = await rig.upload("not searchable yet");
+  const db = new DatabaseSync(join(rig.folder as string, "sluice.db"));
+  const { user_version } = db.prepare("PRAGMA user_version").get() as { user_version: number };
+  db.exec(`DROP TABLE indexed_versions; DROP TABLE embedder_state; DROP TABLE retired_embedders;
+    PRAGMA user_version = ${user_version - 1}`);
+  db.close();
+  const { documents, index } = await rig.connect();
+  expect(await documents.embedders.read()).toMatchObject({ serving: OLD, target: null, retired: [] });
+  expect(await documents.embedders.lacking(OLD, "", 9)).toEqual([]);
+  expect(await documents.embedders.count(NEW)).toEqual({ documents: 1, lacking: 1 });
+  const search = createSearch({ documents, index, embedder: rig.embedder });
+  expect(await found(search)).toEqual({ documents: [document_id], embedder_id: OLD });
+  expect(waiting.status).toBe("pending");
+});
+
+test("a job of a reindex is not cancelled by itself", async () => {
+  const rig = await openRig({ embedder: createTestEmbedder(OLD, BATCH) });
+  await rig.searchable(paragraphs(2));
+  const { reindex, tend } = changed(rig);
+  await reindex.begin();
+  await tend(async () => (await jobs(rig)).length > 0);
+  const [job] = await jobs(rig);
+  await expect(rig.commands.cancel("t1", job!.job_id, "req_1")).rejects.toMatchObject({
+    message: expect.stringContaining("sluice reindex --cancel"),
+  });
 });
 
 test("two targets at once are refused", async () => {
