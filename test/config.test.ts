@@ -138,6 +138,33 @@ describe("the configuration", () => {
     });
   });
 
+  test("a reranker needs an address, and one of many models a name", () => {
+    expect(parseConfig({})).toMatchObject({
+      reranker: { kind: "none" },
+      reranking: { candidates: 32, timeout_ms: 2_000 },
+    });
+    const told = problemOf({ SLUICE_RERANKER: "http" });
+    for (const key of ["SLUICE_RERANKER_URL", "SLUICE_RERANKER_MODEL"]) expect(told).toContain(key);
+    expect(problemOf({ SLUICE_RERANKER: "tei" })).not.toContain("SLUICE_RERANKER_MODEL");
+    const config = parseConfig({
+      SLUICE_RERANKER: "http",
+      SLUICE_RERANKER_URL: "http://localhost:8000/v1",
+      SLUICE_RERANKER_MODEL: "bge",
+      SLUICE_RERANKER_API_KEY: "k",
+      SLUICE_RERANKER_BATCH: "7",
+      SLUICE_RERANKER_CANDIDATES: "20",
+      SLUICE_RERANKER_TIMEOUT_MS: "300",
+    });
+    expect(config.reranker).toEqual({
+      kind: "http",
+      url: "http://localhost:8000/v1",
+      model: "bge",
+      api_key: "k",
+      batch_size: 7,
+    });
+    expect(config.reranking).toEqual({ candidates: 20, timeout_ms: 300 });
+  });
+
   test("the embedding service's settings arrive where the adapter looks for them", () => {
     const { embedder } = parseConfig({
       SLUICE_EMBEDDER: "openai",

@@ -1,7 +1,11 @@
-import { describe, expect, test } from "vitest";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { describe, expect, onTestFinished, test } from "vitest";
 import { createHttpReranker } from "../../src/adapters/http/reranker.ts";
 import type { Reranker } from "../../src/ports/reranker.ts";
 import { createSearch, searchAnswerSchema } from "../../src/search/search.ts";
+import { createSluice } from "../../src/sluice.ts";
 import { startRerankServer } from "../support/rerank-server.ts";
 import { openRig, type Rig, tenant_id } from "../support/rig.ts";
 
@@ -130,6 +134,29 @@ describe("a search with a reranker", () => {
     const { search } = createSearch({ ...rig.ports, embedder: rig.embedder, reranker });
     expect(await search(tenant_id, { query: "lime" })).toMatchObject({ hits: [], reranked: false });
     expect(reranker.given).toEqual([]);
+  });
+
+  test("by configuration alone, in the service as in the library", async () => {
+    const { url, received } = await startRerankServer();
+    const folder = mkdtempSync(join(tmpdir(), "sluice-rerank-"));
+    const sluice = await createSluice({
+      data_dir: folder,
+      settings: {
+        SLUICE_RERANKER: "http",
+        SLUICE_RERANKER_URL: url,
+        SLUICE_RERANKER_MODEL: "m",
+        SLUICE_RERANKER_TIMEOUT_MS: "60000",
+      },
+    });
+    onTestFinished(async () => {
+      await sluice.close();
+      rmSync(folder, { recursive: true, force: true });
+    });
+    const { document_id } = await sluice.upload(Buffer.from(texts[1] as string), { filename: "tree.txt" });
+    await sluice.waitUntilSearchable(document_id);
+    const answer = await sluice.search({ query: "lime" });
+    expect(answer).toMatchObject({ reranked: true, hits: [{ score: 1 }] });
+    expect(received[0]?.body).toMatchObject({ model: "m", query: "lime", top_n: 1 });
   });
 
   test("over HTTP, headings are read with the text", async () => {

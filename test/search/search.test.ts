@@ -203,8 +203,8 @@ describe("an answer", () => {
   test("has at most top_k hits, 10 by default, from candidates four times as deep", async () => {
     for (let i = 0; i < 30; i++) await library.publish(`d${i}`, 1, ["apples"]);
     expect((await search("t1", { query: "apples" })).hits).toHaveLength(10);
-    expect((await search("t1", { query: "apples", top_k: 25 })).hits).toHaveLength(25);
-    expect(library.calls.at(-2)?.limit).toBe(100);
+    expect((await search("t1", { query: "apples", top_k: 30 })).hits).toHaveLength(30);
+    expect(library.calls.at(-2)?.limit).toBe(120);
   });
 
   test("breaks ties the same way whatever order the index answers in", async () => {

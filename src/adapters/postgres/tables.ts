@@ -6,6 +6,8 @@
  * says so with '*'. FORCE makes the rule hold for the tables' owner too; superusers stand above it.
  */
 
+import { stemmed } from "./stemming.ts";
+
 /** Each entry takes the schema from its index to the next. Never edit one that was released. */
 export const migrations: string[] = [
   `
@@ -198,5 +200,11 @@ export const migrations: string[] = [
            OR (SELECT current_setting(''sluice.tenant'', true)) = ''*'')', name);
     END LOOP;
   END $do$;
+  `,
+  // Searches look for stems from now on.
+  `
+  SELECT set_config('sluice.tenant', '*', true);
+  UPDATE $S.entries SET words = (${stemmed("words")});
+  SELECT set_config('sluice.tenant', '', true);
   `,
 ];

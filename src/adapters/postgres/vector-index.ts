@@ -4,7 +4,7 @@ import { chunkId } from "../../ids.ts";
 import type { IndexEntry, IndexHit, IndexScope, VectorIndex } from "../../ports/vector-index.ts";
 import type { Connection } from "./connection.ts";
 import { toJson } from "./values.ts";
-import { toTsquery, toTsvector } from "./words.ts";
+import { toQueryWords, toTsvector } from "./words.ts";
 
 interface Found {
   document_id: string;
@@ -42,7 +42,9 @@ export function createPostgresIndex(
           tenant_id,
           lease ? toJson({ job_id: lease.job_id, lease_token: lease.lease_token }) : null,
           toJson(own.map(({ chunk }) => chunk)),
-          own.map(({ chunk }) => toTsvector(tenant_id, chunk.text, chunk.heading_path.join(" "))),
+          own.map(({ chunk, filename = "" }) =>
+            toTsvector(tenant_id, chunk.text, chunk.heading_path.join(" "), filename),
+          ),
           embedder_row === undefined ? null : own.map(toVectorText),
           embedder_id,
         ]);
@@ -66,14 +68,13 @@ export function createPostgresIndex(
       return rows.map(toHit);
     },
     async matching(scope, words, limit) {
-      const query = toTsquery(scope.tenant_id, words);
-      if (!query) return [];
-      const rows = await read<Found>("SELECT * FROM $S.matching_1($1, $2, $3, $4, $5, $6)", [
+      const wanted = toQueryWords(words);
+      if (wanted.length === 0) return [];
+      const rows = await read<Found>("SELECT * FROM $S.matching_2($1, $2, $3, $4, $5)", [
         scope.tenant_id,
         scope.collection,
         filterOf(scope),
-        query.match,
-        query.rank,
+        wanted,
         limit,
       ]);
       return rows.map(toHit);

@@ -12,7 +12,7 @@ import { conditions, toHit, VISIBLE } from "./search-queries.ts";
 const WEIGHTS = "1.0, 1.5, 1.0, 0.0";
 
 /** Every row that matches is scored: about a microsecond each. */
-const MAX_ROWS = 50_000;
+const MAX_ROWS = 30_000;
 /** The rarest words are looked for whatever they cost. */
 const MIN_WORDS = 2;
 /** The newest rows, by which the others are judged. */
@@ -36,7 +36,7 @@ export function matching(sql: Sql, scope: IndexScope, words: string, limit: numb
        )
        SELECT best.rank, chunks.document_id, chunks.version, chunks.ordinal,
          documents.tenant_id = ? AS visible
-       FROM best JOIN chunks USING (chunk_row) LEFT ${VISIBLE}
+       FROM best LEFT JOIN chunks USING (chunk_row) LEFT ${VISIBLE}
        ORDER BY best.rank, chunks.document_id, chunks.ordinal`,
     ).all(query, depth, scope.tenant_id);
     const visible = best.filter((row) => row.visible === 1);

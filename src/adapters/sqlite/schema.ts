@@ -16,7 +16,7 @@ import { tenantWord } from "./rows.ts";
 import { takeOverVectors } from "./take-over-vectors.ts";
 
 /** Each entry takes the schema from its index to the next; `user_version` counts the applied ones. Never edit one. */
-const migrations: (string | Migration)[] = [
+export const migrations: (string | Migration)[] = [
   `
   CREATE TABLE documents (
     document_id TEXT PRIMARY KEY,
