@@ -70,7 +70,7 @@ export async function searchLatency({ quick, folder, say }: Context): Promise<Ta
       notes: [
         `${searches} searches of 6 words after ${WARM_UP}, through createSearch and two search threads; ${embedder.embedder_id}.`,
         "processor_ms: of all threads together, the median: what a busy machine doesn't distort.",
-        "of_exact: the median against comparing the query with every vector, in the same process.",
+        "of_exact: the median against comparing with every vector, which is read once for all queries, in the same process.",
       ],
     },
     {
