@@ -30,7 +30,7 @@ async function openOld() {
   const folder = await mkdtemp(join(tmpdir(), "sluice-old-"));
   onTestFinished(() => rm(folder, { recursive: true, force: true }));
   const db = openDatabase(join(folder, DATABASE_FILE));
-  for (const sql of migrations.slice(0, 3)) db.exec(sql);
+  for (const sql of migrations.slice(0, 3)) db.exec(sql as string);
   db.exec(`
     INSERT INTO documents VALUES ('doc_1', 't1', 'c', 'Annual-Report.pdf', 'text/plain', 1, '00', 'completed', NULL, 1,
       1, NULL, 1, 1, 1, '{}', '2026-01-01', '2026-01-01', 'cor_1', 'job_1', 1, 0);
