@@ -52,7 +52,19 @@ describe("bytes decide first", () => {
   test("an OLE container named .docx goes to the reader that knows encrypted ones", async () => {
     const head = Buffer.concat([Buffer.from("d0cf11e0a1b11ae1", "hex"), Buffer.alloc(600)]);
     expect(await detectMediaType(head, "secret.docx")).toBe(DOCX);
-    expect(await detectMediaType(head, "old.doc")).toBe("application/x-cfb");
+    expect(await detectMediaType(head, "old.doc")).toBe("application/msword");
+    expect(await detectMediaType(head, "some.bin")).toBe("application/x-cfb");
+  });
+
+  test.each([
+    ["__properties_version1.0", "application/vnd.ms-outlook"],
+    ["WordDocument", "application/msword"],
+    ["Workbook", "application/vnd.ms-excel"],
+    ["PowerPoint Document", "application/vnd.ms-powerpoint"],
+  ])("an OLE container with a stream %s, under a wrong name", async (stream, type) => {
+    const signature = Buffer.from("d0cf11e0a1b11ae1", "hex");
+    const head = Buffer.concat([signature, Buffer.alloc(600), bytes(stream, "utf16le"), Buffer.alloc(40)]);
+    expect(await detectMediaType(head, "notes.txt")).toBe(type);
   });
 
   test("junk before a PDF's header", async () => {

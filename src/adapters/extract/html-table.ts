@@ -2,6 +2,7 @@
 import type { DefaultTreeAdapterTypes as Tree } from "parse5";
 import type { Block } from "../../chunk.ts";
 import { attribute, isSkipped } from "./html-nodes.ts";
+import { markdownTable } from "./table.ts";
 
 type Node = Tree.ChildNode;
 type Element = Tree.Element;
@@ -37,7 +38,7 @@ export function readTable(table: Element): { kind: Block["kind"]; text: string }
       blocks.push({ kind: /^[•◦●▪–-]\s/.test(text) ? "list_item" : "paragraph", text });
     }
   } else if (grid.length > 0) {
-    blocks.push({ kind: "table", text: toMarkdown(grid, width) });
+    blocks.push({ kind: "table", text: markdownTable(grid) });
   }
   return blocks;
 }
@@ -116,12 +117,6 @@ function compact(grid: string[][]): string[][] {
     for (const row of dense) row.splice(column, 2, row[column]! + row[column + 1]!);
   }
   return dense;
-}
-
-function toMarkdown(grid: string[][], width: number): string {
-  const line = (cells: string[]) => `| ${cells.map((cell) => cell.replaceAll("|", "\\|")).join(" | ")} |`;
-  const [head, ...body] = grid;
-  return [line(head!), line(Array.from({ length: width }, () => "---")), ...body.map(line)].join("\n");
 }
 
 /** All text inside, on one line. */

@@ -2,18 +2,42 @@
 import { SluiceError } from "../../errors.ts";
 import type { Reader } from "./text-builder.ts";
 
+const OOXML = "application/vnd.openxmlformats-officedocument";
+
 const plainText = async () => (await import("./plain.ts")).readPlainText;
+const html = async () => (await import("./html.ts")).readHtml;
+const docx = async () => (await import("./ooxml/docx.ts")).readDocx;
+const pptx = async () => (await import("./ooxml/pptx.ts")).readPptx;
+// What these hold is told when the whole file is there: see container.ts.
+const container = async (): Promise<Reader> => (input) => {
+  throw unsupported(input.filename, "a container of no known document");
+};
+const xlsx = async () => (await import("./ooxml/xlsx.ts")).readXlsx;
+const csv = async () => (await import("./sheets/csv.ts")).readCsv;
 
 const readers: Readonly<Record<string, () => Promise<Reader>>> = {
   "text/plain": plainText,
   "text/markdown": async () => (await import("./markdown.ts")).readMarkdown,
-  "text/html": async () => (await import("./html.ts")).readHtml,
-  "application/xhtml+xml": async () => (await import("./html.ts")).readHtml,
+  "text/html": html,
+  "application/xhtml+xml": html,
   "application/pdf": async () => (await import("./pdf.ts")).readPdf,
-  "application/vnd.openxmlformats-officedocument.wordprocessingml.document": async () =>
-    (await import("./docx.ts")).readDocx,
-  "text/csv": plainText,
-  "text/tab-separated-values": plainText,
+  [`${OOXML}.wordprocessingml.document`]: docx,
+  [`${OOXML}.wordprocessingml.template`]: docx,
+  "application/vnd.ms-word.document.macroenabled.12": docx,
+  "application/vnd.ms-word.template.macroenabled.12": docx,
+  [`${OOXML}.presentationml.presentation`]: pptx,
+  [`${OOXML}.presentationml.template`]: pptx,
+  [`${OOXML}.presentationml.slideshow`]: pptx,
+  "application/vnd.ms-powerpoint.presentation.macroenabled.12": pptx,
+  "application/vnd.ms-powerpoint.slideshow.macroenabled.12": pptx,
+  [`${OOXML}.spreadsheetml.sheet`]: xlsx,
+  [`${OOXML}.spreadsheetml.template`]: xlsx,
+  "application/vnd.ms-excel.sheet.macroenabled.12": xlsx,
+  "application/vnd.ms-excel.template.macroenabled.12": xlsx,
+  "text/csv": csv,
+  "text/tab-separated-values": csv,
+  "message/rfc822": async () => (await import("./mail/eml.ts")).readEml,
+  "application/vnd.ms-outlook": async () => (await import("./mail/msg.ts")).readMsg,
   "text/x-rst": plainText,
   "text/x-org": plainText,
   "text/x-tex": plainText,
@@ -22,6 +46,8 @@ const readers: Readonly<Record<string, () => Promise<Reader>>> = {
   "application/xml": plainText,
   "application/yaml": plainText,
   "application/toml": plainText,
+  "application/zip": container,
+  "application/x-cfb": container,
 };
 
 /** The media types by name. Every other `text/…` is read as plain text too: see `canRead`. */
@@ -36,12 +62,16 @@ export function canRead(media_type: string): boolean {
 export async function readerOf(media_type: string, filename: string): Promise<Reader> {
   const load = loaderOf(media_type);
   if (load === undefined) {
-    throw new SluiceError(
-      "unsupported_media_type",
-      `${filename} is ${media_type}, which can't be read. Convert it to plain text, Markdown, HTML, PDF or DOCX.`,
-    );
+    throw unsupported(filename, media_type);
   }
   return load();
+}
+
+function unsupported(filename: string, what: string): SluiceError {
+  return new SluiceError(
+    "unsupported_media_type",
+    `${filename} is ${what}, which can't be read. Convert it to plain text, Markdown, HTML, PDF or DOCX.`,
+  );
 }
 
 function loaderOf(media_type: string): (() => Promise<Reader>) | undefined {

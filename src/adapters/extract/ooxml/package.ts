@@ -1,0 +1,134 @@
+/** Office Open XML packages (ECMA-376 part 2): their parts, how these refer to each other, and what they say of the document. */
+import type { DocumentFacts } from "../../../chunk.ts";
+import { malformed } from "../limits.ts";
+import { attributeOf, childOf, childrenOf, parseXml, textOf, type XmlElement } from "../xml.ts";
+import { openZip, type ZipPackage } from "../zip.ts";
+
+export interface Relation {
+  /** The last word of its type, such as `slide` or `hyperlink`. */
+  type: string;
+  /** The name of a part, or an address where `external`. */
+  target: string;
+  external: boolean;
+}
+
+export interface OfficePackage {
+  zip: ZipPackage;
+  filename: string;
+  /** The name of the part that everything else hangs on. */
+  main: string;
+  /** What a part refers to, by id. */
+  relations(part: string): Promise<ReadonlyMap<string, Relation>>;
+  /** A part as a tree, or undefined where there is none. */
+  part(name: string | undefined): Promise<XmlElement | undefined>;
+}
+
+/** @param usual the main part's name where the package's own relations don't tell */
+export async function openPackage(
+  bytes: Uint8Array,
+  filename: string,
+  usual: string,
+): Promise<OfficePackage> {
+  const zip = openZip(bytes, filename);
+  const relations = async (part: string) => {
+    const slash = part.lastIndexOf("/") + 1;
+    const data = zip.read(`${part.slice(0, slash)}_rels/${part.slice(slash)}.rels`);
+    return data === undefined ? new Map() : relationsOf(await parseXml(data, filename), part);
+  };
+  const roots = [...(await relations("")).values()];
+  const main = roots.find(({ type, external }) => type === "officeDocument" && !external)?.target ?? usual;
+  if (!zip.has(main)) throw malformed(filename, "its package lacks the main part");
+  return {
+    zip,
+    filename,
+    main,
+    relations,
+    async part(name) {
+      const data = name === undefined ? undefined : zip.read(name);
+      return data === undefined ? undefined : parseXml(data, filename);
+    },
+  };
+}
+
+function relationsOf(root: XmlElement, part: string): Map<string, Relation> {
+  const relations = new Map<string, Relation>();
+  for (const relation of childrenOf(root, "Relationship")) {
+    const { Id: id = "", Type: type = "", Target: target = "", TargetMode: mode } = relation.attributes;
+    const external = mode === "External";
+    relations.set(id, {
+      type: type.slice(type.lastIndexOf("/") + 1),
+      target: external ? target : resolve(part, target),
+      external,
+    });
+  }
+  return relations;
+}
+
+/** A reference's part, seen from the part that holds it. */
+function resolve(part: string, target: string): string {
+  const path = target.startsWith("/") ? [] : part.split("/").slice(0, -1);
+  for (const step of target.split("#")[0]!.split("/")) {
+    if (step === "..") path.pop();
+    else if (step !== "" && step !== ".") path.push(step);
+  }
+  return path.join("/");
+}
+
+/** The first part of a type that a part refers to. */
+export async function relatedPart(
+  { relations }: OfficePackage,
+  part: string,
+  type: string,
+): Promise<string | undefined> {
+  return [...(await relations(part)).values()].find((relation) => relation.type === type)?.target;
+}
+
+/** Titles that programs write where nobody gave one. */
+const placeholder =
+  /^(microsoft (word|powerpoint|excel)\b.*|powerpoint.presentation|presentation|document ?\d*|untitled.*|slide 1|book\d*|word document|pptx?|docx?|title)$/i;
+
+export async function aboutPackage(
+  office: OfficePackage,
+): Promise<{ title: string | null; facts: DocumentFacts }> {
+  const name = (await relatedPart(office, "", "core-properties")) ?? "docProps/core.xml";
+  const core = await office.part(name);
+  const value = (key: string) => textOf(childOf(core, key)).trim() || undefined;
+  const facts: DocumentFacts = {};
+  const author = value("creator");
+  const authored = isoTime(value("created"));
+  const modified = isoTime(value("modified"));
+  const language = languageTag(value("language"));
+  if (author !== undefined) facts.author = author;
+  if (authored !== undefined) facts.authored_at = authored;
+  if (modified !== undefined) facts.modified_at = modified;
+  if (language !== undefined) facts.language = language;
+  const title = value("title") ?? null;
+  return { title: title === null || placeholder.test(title) ? null : title, facts };
+}
+
+/** A time that a document states, as ISO 8601; undefined for what is none and for the zeros of calendars. */
+export function isoTime(text: string | undefined): string | undefined {
+  if (
+    text === undefined ||
+    !/^\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:?\d\d)?)?$/.test(text)
+  ) {
+    return undefined;
+  }
+  if (Number.isNaN(Date.parse(text)) || Number(text.slice(0, 4)) <= 1904) return undefined;
+  return text.replace(" ", "T");
+}
+
+/** A BCP 47 tag in its usual case; undefined for what is none. */
+export function languageTag(text: string | undefined): string | undefined {
+  if (text === undefined || !/^[a-z]{2,3}([-_][a-z0-9]{2,8})*$/i.test(text)) return undefined;
+  try {
+    return Intl.getCanonicalLocales(text.replaceAll("_", "-"))[0];
+  } catch {
+    return undefined; // Looks like a tag, but no registry knows its parts in this order.
+  }
+}
+
+/** The part that Word's Strict and Transitional files call differently: an attribute that is on unless it says no. */
+export function isOn(element: XmlElement | undefined): boolean {
+  return element !== undefined && !/^(0|false|off|none)$/.test(attributeOf(element, "val") ?? "1");
+}
