@@ -4,6 +4,8 @@ import type { Reader } from "./text-builder.ts";
 
 const OOXML = "application/vnd.openxmlformats-officedocument";
 
+const ODF = "application/vnd.oasis.opendocument";
+
 const plainText = async () => (await import("./plain.ts")).readPlainText;
 const html = async () => (await import("./html.ts")).readHtml;
 const docx = async () => (await import("./ooxml/docx.ts")).readDocx;
@@ -14,6 +16,9 @@ const container = async (): Promise<Reader> => (input) => {
 };
 const xlsx = async () => (await import("./ooxml/xlsx.ts")).readXlsx;
 const csv = async () => (await import("./sheets/csv.ts")).readCsv;
+const odt = async () => (await import("./odf/text.ts")).readOdt;
+const ods = async () => (await import("./odf/sheet.ts")).readOds;
+const odp = async () => (await import("./odf/slides.ts")).readOdp;
 
 const readers: Readonly<Record<string, () => Promise<Reader>>> = {
   "text/plain": plainText,
@@ -34,6 +39,13 @@ const readers: Readonly<Record<string, () => Promise<Reader>>> = {
   [`${OOXML}.spreadsheetml.template`]: xlsx,
   "application/vnd.ms-excel.sheet.macroenabled.12": xlsx,
   "application/vnd.ms-excel.template.macroenabled.12": xlsx,
+  [`${ODF}.text`]: odt,
+  [`${ODF}.text-template`]: odt,
+  [`${ODF}.spreadsheet`]: ods,
+  [`${ODF}.spreadsheet-template`]: ods,
+  [`${ODF}.presentation`]: odp,
+  [`${ODF}.presentation-template`]: odp,
+  "application/epub+zip": async () => (await import("./epub.ts")).readEpub,
   "text/csv": csv,
   "text/tab-separated-values": csv,
   "message/rfc822": async () => (await import("./mail/eml.ts")).readEml,
