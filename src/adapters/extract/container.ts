@@ -21,12 +21,12 @@ export function containedType(bytes: Uint8Array, filename: string): string | und
 }
 
 function compoundType(bytes: Uint8Array, filename: string): string {
-  const { names } = openCompound(bytes, filename);
-  if (names.has("EncryptedPackage") || names.has("EncryptionInfo")) throw encrypted(filename);
-  if (names.has("WordDocument")) return "application/msword";
-  if (names.has("Workbook") || names.has("Book")) return "application/vnd.ms-excel";
-  if (names.has("PowerPoint Document")) return "application/vnd.ms-powerpoint";
+  const names = new Set([...openCompound(bytes, filename).names].map((name) => name.toLowerCase()));
+  if (names.has("encryptedpackage") || names.has("encryptioninfo")) throw encrypted(filename);
   if (names.has("__properties_version1.0")) return "application/vnd.ms-outlook";
+  if (names.has("worddocument")) return "application/msword";
+  if (names.has("workbook") || names.has("book")) return "application/vnd.ms-excel";
+  if (names.has("powerpoint document")) return "application/vnd.ms-powerpoint";
   return "application/x-cfb";
 }
 

@@ -19,6 +19,10 @@ const csv = async () => (await import("./sheets/csv.ts")).readCsv;
 const odt = async () => (await import("./odf/text.ts")).readOdt;
 const ods = async () => (await import("./odf/sheet.ts")).readOds;
 const odp = async () => (await import("./odf/slides.ts")).readOdp;
+const rtf = async () => (await import("./rtf/rtf.ts")).readRtf;
+const json = async () => (await import("./text/json.ts")).readJson;
+const xml = async () => (await import("./text/xml.ts")).readXml;
+const code = async () => (await import("./text/code.ts")).readCode;
 
 const readers: Readonly<Record<string, () => Promise<Reader>>> = {
   "text/plain": plainText,
@@ -46,21 +50,30 @@ const readers: Readonly<Record<string, () => Promise<Reader>>> = {
   [`${ODF}.presentation`]: odp,
   [`${ODF}.presentation-template`]: odp,
   "application/epub+zip": async () => (await import("./epub.ts")).readEpub,
+  "application/rtf": rtf,
+  "text/rtf": rtf,
   "text/csv": csv,
   "text/tab-separated-values": csv,
   "message/rfc822": async () => (await import("./mail/eml.ts")).readEml,
   "application/vnd.ms-outlook": async () => (await import("./mail/msg.ts")).readMsg,
-  "text/x-rst": plainText,
-  "text/x-org": plainText,
+  "text/x-rst": async () => (await import("./text/rst.ts")).readRst,
+  "text/x-org": async () => (await import("./text/org.ts")).readOrg,
   "text/x-tex": plainText,
-  "application/json": plainText,
-  "application/x-ndjson": plainText,
-  "application/xml": plainText,
-  "application/yaml": plainText,
-  "application/toml": plainText,
+  "application/json": json,
+  "application/x-ndjson": async () => (await import("./text/json.ts")).readNdjson,
+  "application/xml": xml,
+  "text/xml": xml,
+  "application/yaml": code,
+  "application/toml": code,
+  "text/javascript": code,
+  "text/css": code,
   "application/zip": container,
   "application/x-cfb": container,
 };
+
+/** Languages of programs, as src/intake/media-type.ts names them. */
+const programs =
+  /^text\/x-(python|typescript|java|kotlin|scala|c|c\+\+|csharp|go|rust|ruby|php|swift|shellscript|powershell|sql|lua|perl|r|julia|haskell|elixir|erlang|clojure|dart|vue|scss|protobuf|terraform|ini)$/;
 
 /** The media types by name. Every other `text/…` is read as plain text too: see `canRead`. */
 export const mediaTypes: ReadonlySet<string> = new Set(Object.keys(readers));
@@ -89,5 +102,9 @@ function unsupported(filename: string, what: string): SluiceError {
 function loaderOf(media_type: string): (() => Promise<Reader>) | undefined {
   const type = media_type.split(";")[0]!.trim().toLowerCase();
   if (Object.hasOwn(readers, type)) return readers[type];
+  if (programs.test(type)) return code;
+  // SVG is a picture, whatever it is written in.
+  if (type.endsWith("+xml") && !type.startsWith("image/")) return xml;
+  if (type.endsWith("+json")) return json;
   return type.startsWith("text/") ? plainText : undefined;
 }

@@ -13,7 +13,7 @@ export function tableRule(width: number): string {
 
 /** The first row is the header. Rows may differ in length. */
 export function markdownTable(grid: readonly string[][]): string {
-  const width = Math.max(0, ...grid.map((row) => row.length));
+  const width = widthOf(grid);
   const [head = [], ...body] = grid.map((row) => [...row, ...Array(width - row.length).fill("")]);
   return [tableRow(head), tableRule(width), ...body.map(tableRow)].join("\n");
 }
@@ -31,7 +31,7 @@ function cellText(text: string): string {
  */
 export function addGrid(builder: TextBuilder, grid: readonly string[][], place: BlockPlace = {}): void {
   const rows = grid.filter((row) => row.some((cell) => cell.trim() !== ""));
-  const width = Math.max(0, ...rows.map((row) => row.length));
+  const width = widthOf(rows);
   const columns = Array.from({ length: width }, (_, index) => index).filter((index) =>
     rows.some((row) => (row[index] ?? "").trim() !== ""),
   );
@@ -41,6 +41,10 @@ export function addGrid(builder: TextBuilder, grid: readonly string[][], place: 
   }
   if (dense.length > 1 && columns.length > 1) builder.add("table", markdownTable(dense), place);
   else for (const row of dense) builder.add("paragraph", row.filter((cell) => cell !== "").join("\t"), place);
+}
+
+function widthOf(grid: readonly string[][]): number {
+  return grid.reduce((widest, row) => Math.max(widest, row.length), 0);
 }
 
 function isTitle(row: readonly string[]): boolean {

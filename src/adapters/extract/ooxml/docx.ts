@@ -3,6 +3,8 @@
  * Notes and comments follow the paragraph they belong to, so that they are found with it.
  */
 import type { Block } from "../../../chunk.ts";
+import { decodeBytes } from "../charset.ts";
+import { addHtml } from "../html.ts";
 import { addGrid } from "../table.ts";
 import { createTextBuilder, type ReaderInput, type TextBuilder } from "../text-builder.ts";
 import {
@@ -76,12 +78,20 @@ export async function readDocx({ bytes, filename, progress }: ReaderInput) {
   return paged ? extracted : { ...extracted, blocks: extracted.blocks.map(withoutPage) };
 }
 
-const isBlock = (name: string) => name === "p" || name === "tbl";
+const isBlock = (name: string) => name === "p" || name === "tbl" || name === "altChunk";
 const withoutPage = (block: Block): Block => ({ ...block, page: null });
 
 async function addBlock(reading: Reading, block: XmlElement): Promise<void> {
   if (block.name === "tbl") await addTable(reading, block);
+  else if (block.name === "altChunk") addPart(reading, block);
   else await addParagraph(reading, block);
+}
+
+/** A page of HTML that a program has put in, and left to Word to turn into paragraphs. */
+function addPart({ builder, office, state }: Reading, chunk: XmlElement): void {
+  const target = state.relations.get(attributeOf(chunk, "r:id") ?? "")?.target;
+  const data = target !== undefined && /\.x?html?$/i.test(target) ? office.zip.read(target) : undefined;
+  if (data !== undefined) addHtml(builder, decodeBytes(data));
 }
 
 /** Paragraphs and tables below, wherever they are wrapped. */

@@ -1,4 +1,5 @@
 /** CSV and TSV: records as rows of a table, whatever parts their fields. */
+import { Readable } from "node:stream";
 import { CsvError, type Options, parse } from "csv-parse";
 import { decodeBytes } from "../charset.ts";
 import { limitExceeded, limits, malformed } from "../limits.ts";
@@ -42,36 +43,23 @@ async function readRecords(
     max_record_size: limits.recordLength,
   });
   let number = first;
-  const drain = () => {
-    for (let record = parser.read(); record !== null; record = parser.read()) {
+  const pieces = function* () {
+    for (let at = 0; at < text.length; at += PIECE) {
+      progress(Math.min(bytes.byteLength, at), bytes.byteLength);
+      yield text.slice(at, at + PIECE);
+    }
+  };
+  try {
+    for await (const record of Readable.from(pieces()).pipe(parser)) {
       const cells = record as string[];
       if (cells.length > limits.columns) {
         throw limitExceeded(filename, `has more than ${limits.columns} columns in row ${number}`);
       }
       writer.row(number++, cells);
     }
-  };
-  progress(0, bytes.byteLength);
-  let failure: unknown;
-  parser.on("error", (error) => {
-    failure ??= error;
-  });
-  for (let at = 0; at < text.length && failure === undefined; at += PIECE) {
-    const piece = text.slice(at, at + PIECE);
-    await new Promise<void>((resolve) => parser.write(piece, () => resolve()));
-    drain();
-    progress(Math.min(bytes.byteLength, at + piece.length), bytes.byteLength);
+  } catch (error) {
+    throw recordError(filename, error);
   }
-  if (failure === undefined) {
-    await new Promise<void>((resolve) => {
-      parser.once("end", resolve);
-      parser.once("close", resolve);
-      parser.on("readable", drain);
-      parser.end();
-    });
-    drain();
-  }
-  if (failure !== undefined) throw recordError(filename, failure);
   writer.end();
   progress(bytes.byteLength, bytes.byteLength);
   return builder.finish(filename);
