@@ -111,7 +111,7 @@ export const errorTable = {
     status: 415,
     retryable: false,
     title: "Documents of this media type can't be read",
-    fix: "Convert the file to a supported type: plain text, Markdown, HTML, PDF or DOCX.",
+    fix: "Convert the file to PDF, DOCX, HTML or plain text; docs/formats.md lists what is read.",
   },
   embedder_mismatch: {
     status: 409,

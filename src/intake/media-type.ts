@@ -92,7 +92,10 @@ const binaryExtensions: Readonly<Record<string, string>> = {
   odt: `${ODF}.text`,
   ods: `${ODF}.spreadsheet`,
   odp: `${ODF}.presentation`,
+  odg: `${ODF}.graphics`,
   epub: "application/epub+zip",
+  wpd: "application/vnd.wordperfect",
+  wps: "application/vnd.ms-works",
 };
 
 /** Formats in compound files ([MS-CFB]), by a stream that only they have, and by their usual extensions. */
@@ -102,6 +105,9 @@ const compoundFormats: readonly [stream: string, type: string, extension: RegExp
   ["WordDocument", "application/msword", /^(doc|dot)$/],
   ["Workbook", "application/vnd.ms-excel", /^(xls|xlt)$/],
   ["PowerPoint Document", "application/vnd.ms-powerpoint", /^(ppt|pps|pot)$/],
+  ["VisioDocument", "application/vnd.visio", /^(vsd|vst)$/],
+  ["Quill", "application/x-mspublisher", /^pub$/],
+  ["MatOST", "application/vnd.ms-works", /^wps$/],
 ];
 
 /**
@@ -223,8 +229,8 @@ function looksLikeJson(text: string): boolean {
 
 function textClaim(claimed: string | undefined): string | undefined {
   if (claimed === undefined) return undefined;
-  const known = claimed.startsWith("text/") || Object.values(textExtensions).includes(claimed);
-  return known ? claimed : undefined;
+  // Any other text is plain to us, whatever it calls itself.
+  return Object.values(textExtensions).includes(claimed) ? claimed : undefined;
 }
 
 /** A claim for bytes that are not text. Formats with a signature would have shown it, so these claims are wrong. */

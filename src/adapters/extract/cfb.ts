@@ -36,12 +36,16 @@ export function openCompound(bytes: Uint8Array, filename: string): CompoundFile 
   const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const broken = (cause?: unknown) => malformed(filename, "its container is damaged or cut off", cause);
   if (buffer.length < HEADER || !isCompound(buffer)) throw broken();
-  try {
-    return parseCompound(buffer);
-  } catch (error) {
-    if (error instanceof RangeError) throw broken(error);
-    throw error;
-  }
+  const guarded = <T>(step: () => T) => {
+    try {
+      return step();
+    } catch (error) {
+      if (error instanceof RangeError) throw broken(error);
+      throw error;
+    }
+  };
+  const file = guarded(() => parseCompound(buffer));
+  return { names: file.names, read: (name) => guarded(() => file.read(name)) };
 }
 
 function parseCompound(buffer: Buffer): CompoundFile {
@@ -74,7 +78,9 @@ function parseCompound(buffer: Buffer): CompoundFile {
   return {
     names: new Set(below.keys()),
     read(name) {
-      const entry = below.get(name);
+      // Names differ in nothing but case between programs.
+      const entry =
+        below.get(name) ?? [...below.values()].find((one) => one.name.toLowerCase() === name.toLowerCase());
       if (entry === undefined || entry.type !== 2) return undefined;
       if (entry.size >= SMALL_STREAM) return stream(entry.start).subarray(0, entry.size);
       small ??= { data: stream(root.start), fat: stream(buffer.readUInt32LE(60)) };

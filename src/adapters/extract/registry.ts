@@ -20,9 +20,14 @@ const odt = async () => (await import("./odf/text.ts")).readOdt;
 const ods = async () => (await import("./odf/sheet.ts")).readOds;
 const odp = async () => (await import("./odf/slides.ts")).readOdp;
 const rtf = async () => (await import("./rtf/rtf.ts")).readRtf;
+const xls = async () => (await import("./legacy/xls.ts")).readXls;
 const json = async () => (await import("./text/json.ts")).readJson;
 const xml = async () => (await import("./text/xml.ts")).readXml;
 const code = async () => (await import("./text/code.ts")).readCode;
+
+/** Languages of programs, as src/intake/media-type.ts names them: `text/x-NAME`. */
+const programs =
+  "python typescript java kotlin scala c c++ csharp go rust ruby php swift shellscript powershell sql lua perl r julia haskell elixir erlang clojure dart vue scss protobuf terraform ini";
 
 const readers: Readonly<Record<string, () => Promise<Reader>>> = {
   "text/plain": plainText,
@@ -52,6 +57,10 @@ const readers: Readonly<Record<string, () => Promise<Reader>>> = {
   "application/epub+zip": async () => (await import("./epub.ts")).readEpub,
   "application/rtf": rtf,
   "text/rtf": rtf,
+  "application/msword": async () => (await import("./legacy/doc.ts")).readDoc,
+  "application/vnd.ms-powerpoint": async () => (await import("./legacy/ppt.ts")).readPpt,
+  "application/vnd.ms-excel": xls,
+  "application/vnd.ms-excel.sheet.binary.macroenabled.12": xls,
   "text/csv": csv,
   "text/tab-separated-values": csv,
   "message/rfc822": async () => (await import("./mail/eml.ts")).readEml,
@@ -67,13 +76,10 @@ const readers: Readonly<Record<string, () => Promise<Reader>>> = {
   "application/toml": code,
   "text/javascript": code,
   "text/css": code,
+  ...Object.fromEntries(programs.split(" ").map((name) => [`text/x-${name}`, code])),
   "application/zip": container,
   "application/x-cfb": container,
 };
-
-/** Languages of programs, as src/intake/media-type.ts names them. */
-const programs =
-  /^text\/x-(python|typescript|java|kotlin|scala|c|c\+\+|csharp|go|rust|ruby|php|swift|shellscript|powershell|sql|lua|perl|r|julia|haskell|elixir|erlang|clojure|dart|vue|scss|protobuf|terraform|ini)$/;
 
 /** The media types by name. Every other `text/…` is read as plain text too: see `canRead`. */
 export const mediaTypes: ReadonlySet<string> = new Set(Object.keys(readers));
@@ -95,14 +101,13 @@ export async function readerOf(media_type: string, filename: string): Promise<Re
 function unsupported(filename: string, what: string): SluiceError {
   return new SluiceError(
     "unsupported_media_type",
-    `${filename} is ${what}, which can't be read. Convert it to plain text, Markdown, HTML, PDF or DOCX.`,
+    `${filename} is ${what}, which can't be read. Convert it to PDF, DOCX, HTML or plain text; docs/formats.md lists what is read.`,
   );
 }
 
 function loaderOf(media_type: string): (() => Promise<Reader>) | undefined {
   const type = media_type.split(";")[0]!.trim().toLowerCase();
   if (Object.hasOwn(readers, type)) return readers[type];
-  if (programs.test(type)) return code;
   // SVG is a picture, whatever it is written in.
   if (type.endsWith("+xml") && !type.startsWith("image/")) return xml;
   if (type.endsWith("+json")) return json;
