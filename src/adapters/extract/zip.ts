@@ -40,12 +40,15 @@ export function openZip(bytes: Uint8Array, filename: string): ZipPackage {
   const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const entries = new Map<string, Entry>();
   const names: string[] = [];
+  let packed = 0;
   for (const entry of directoryOf(buffer, filename)) {
+    packed += entry.packed;
     if (entry.name.endsWith("/")) continue;
     names.push(entry.name);
     entries.set(keyOf(entry.name), entry);
   }
-  checkSizes([...entries.values()], buffer.length, filename);
+  // Entries that share their bytes: the archive of a few kilobytes that unpacks to terabytes.
+  if (packed > buffer.length) throw malformed(filename, "entries of its package overlap");
   let budget: number = limits.unpackedBytes;
   const spend = (count: number) => {
     budget -= count;
@@ -147,13 +150,6 @@ function widen(entry: Entry, extra: Buffer): void {
       field += 8;
     }
   }
-}
-
-function checkSizes(entries: Entry[], size: number, filename: string): void {
-  let packed = 0;
-  for (const entry of entries) packed += entry.packed;
-  // Entries that share their bytes: the archive of a few kilobytes that unpacks to terabytes.
-  if (packed > size) throw malformed(filename, "entries of its package overlap");
 }
 
 function tooLarge(filename: string) {

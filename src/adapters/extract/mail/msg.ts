@@ -5,8 +5,10 @@ import { malformed } from "../limits.ts";
 import type { ReaderInput } from "../text-builder.ts";
 import { type Mailbox, messageText } from "./message.ts";
 
-// The package is CommonJS: seen from a module, its default export lies one step further in.
-const { default: MsgReader } = MsgReaderModule;
+// The package is CommonJS: seen from a module, its default export lies one step further in, except to some bundlers.
+const MsgReader = (
+  "default" in MsgReaderModule ? MsgReaderModule.default : MsgReaderModule
+) as (typeof MsgReaderModule)["default"];
 
 export async function readMsg({ bytes, filename, progress }: ReaderInput) {
   progress(0, bytes.byteLength);
