@@ -2,7 +2,6 @@
  * Zip packages (APPNOTE.TXT), read under limits: what the directory admits is checked before anything is unpacked,
  * and what really comes out is counted while it does.
  */
-import { once } from "node:events";
 import { crc32, createInflateRaw, inflateRawSync } from "node:zlib";
 import { encrypted, limitExceeded, limits, malformed } from "./limits.ts";
 
@@ -227,7 +226,6 @@ async function* unpackInPieces(
 
 async function* inflated(packed: Buffer, entry: Entry, filename: string): AsyncGenerator<Buffer> {
   const inflate = createInflateRaw({ chunkSize: 64 * 1024 });
-  const ended = once(inflate, "close");
   inflate.end(packed);
   try {
     for await (const piece of inflate) yield piece as Buffer;
@@ -235,6 +233,5 @@ async function* inflated(packed: Buffer, entry: Entry, filename: string): AsyncG
     throw damaged(entry, filename, error);
   } finally {
     inflate.destroy();
-    await ended;
   }
 }

@@ -2,9 +2,8 @@
 import { read, type WorkBook } from "@e965/xlsx";
 import type { DocumentFacts } from "../../../chunk.ts";
 import { encrypted, limitExceeded, limits, malformed } from "../limits.ts";
-import { underHeading } from "../ooxml/xlsx.ts";
 import { kindOfFormat, type NumberKind, numberText } from "../sheets/cell-values.ts";
-import { createSheetWriter } from "../sheets/sheet-blocks.ts";
+import { createSheetWriter, underHeading } from "../sheets/sheet-blocks.ts";
 import { createTextBuilder, type ReaderInput } from "../text-builder.ts";
 
 interface Cell {
