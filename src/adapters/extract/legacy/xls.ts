@@ -1,6 +1,7 @@
 /** XLS and XLSB, by SheetJS: each sheet under its name, its rows as tables. */
 import { read, type WorkBook } from "@e965/xlsx";
 import type { DocumentFacts } from "../../../chunk.ts";
+import { isCompound, openCompound } from "../cfb.ts";
 import { encrypted, limitExceeded, limits, malformed } from "../limits.ts";
 import { kindOfFormat, type NumberKind, numberText } from "../sheets/cell-values.ts";
 import { createSheetWriter, underHeading } from "../sheets/sheet-blocks.ts";
@@ -16,6 +17,7 @@ interface Cell {
 
 export async function readXls({ bytes, filename, progress }: ReaderInput) {
   progress(0, null);
+  if (isCompound(bytes)) openCompound(bytes, filename).verify();
   let workbook: WorkBook;
   try {
     workbook = read(bytes, {
@@ -63,6 +65,8 @@ export async function readXls({ bytes, filename, progress }: ReaderInput) {
     }
     writer.end();
     for (const comment of comments) under.add("footnote", comment);
+    const objects = (workbook.Sheets[name]?.["!objects"] ?? []) as ({ TxO?: { t?: string } } | null)[];
+    for (const box of objects) under.add("paragraph", box?.TxO?.t ?? "");
   }
   progress(names.length, names.length);
   const { Title: title, Author: author, CreatedDate: created, ModifiedDate: modified } = workbook.Props ?? {};

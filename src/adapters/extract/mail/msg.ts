@@ -1,5 +1,6 @@
 /** Outlook's messages ([MS-OXMSG]). */
 import MsgReaderModule, { type FieldsData } from "@kenjiuno/msgreader";
+import { openCompound } from "../cfb.ts";
 import { decodeBytes } from "../charset.ts";
 import { malformed } from "../limits.ts";
 import type { ReaderInput } from "../text-builder.ts";
@@ -12,6 +13,7 @@ const MsgReader = (
 
 export async function readMsg({ bytes, filename, progress }: ReaderInput) {
   progress(0, bytes.byteLength);
+  openCompound(bytes, filename).verify();
   const reader = new MsgReader(new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength));
   let fields: FieldsData;
   try {
