@@ -25,6 +25,7 @@ export async function readMsg({ bytes, filename, progress }: ReaderInput) {
   } catch (error) {
     throw malformed(filename, "its parts are damaged", error);
   }
+  fields = onlyAsTyped(fields);
   const attachments = (fields.attachments ?? [])
     .filter(({ attachmentHidden }) => attachmentHidden !== true)
     .flatMap((attachment) => {
@@ -55,6 +56,20 @@ export async function readMsg({ bytes, filename, progress }: ReaderInput) {
     },
     filename,
   );
+}
+
+/** A damaged message has numbers and bytes where its properties should be texts. */
+function onlyAsTyped(fields: FieldsData): FieldsData {
+  const texts =
+    "subject body bodyHtml senderName senderEmail senderSmtpAddress clientSubmitTime messageDeliveryTime creationTime name email smtpAddress fileName attachMimeTag".split(
+      " ",
+    );
+  const entries = Object.entries(fields).filter(
+    ([key, value]) => !texts.includes(key) || typeof value === "string",
+  );
+  const typed = Object.fromEntries(entries) as unknown as FieldsData;
+  if (typed.recipients !== undefined) typed.recipients = typed.recipients.map(onlyAsTyped);
+  return typed;
 }
 
 function recipients({ recipients: all = [] }: FieldsData, type: "to" | "cc"): Mailbox[] {
