@@ -33,6 +33,14 @@ export interface DocumentFacts {
   language?: string;
 }
 
+/** A file inside a document: what hangs on a mail. */
+export interface Attachment {
+  filename: string;
+  /** As the document declares it; null where it doesn't. */
+  media_type: string | null;
+  bytes: Uint8Array;
+}
+
 /** The outcome of extraction: the whole text and the blocks that point into it. */
 export interface ExtractedText {
   text: string;
@@ -41,6 +49,8 @@ export interface ExtractedText {
   page_count: number | null;
   title: string | null;
   facts?: DocumentFacts;
+  /** Files that came inside; the text names them. */
+  attachments?: Attachment[];
 }
 
 export const chunkSchema = z.object({

@@ -2,8 +2,8 @@
  * Configuration: the only reader of process.env. Every key has a default that works on a laptop; a wrong value stops
  * the start with the key's name and what it should be.
  */
-import { readFileSync } from "node:fs";
-import { resolve } from "node:path";
+import { existsSync, readFileSync } from "node:fs";
+import { delimiter, resolve } from "node:path";
 import { parseEnv } from "node:util";
 import {
   type EmbedderConfig,
@@ -45,7 +45,8 @@ export interface Config {
   lease_ms: number;
   shutdown_ms: number;
   chunk: { max_tokens: number; overlap_tokens: number };
-  extract: { timeout_ms: number; memory_mb: number };
+  /** `soffice`: LibreOffice's program, where there is one. */
+  extract: { timeout_ms: number; memory_mb: number; soffice: string | undefined };
   embedder: EmbedderConfig;
   /** Where to ask for models other than the configured one; undefined: nowhere. */
   embedding_service: EmbeddingServiceConfig | undefined;
@@ -113,7 +114,18 @@ export class ConfigError extends Error {
  */
 export function loadConfig(overrides: Record<string, string | undefined> = {}): Config {
   const given = { ...process.env, ...overrides };
-  return parseConfig({ ...fileSettings(given.SLUICE_CONFIG), ...given });
+  const variables = { ...fileSettings(given.SLUICE_CONFIG), ...given };
+  return parseConfig({
+    ...variables,
+    SLUICE_SOFFICE: variables.SLUICE_SOFFICE || onPath("soffice", given.PATH),
+  });
+}
+
+function onPath(program: string, path = ""): string | undefined {
+  return path
+    .split(delimiter)
+    .map((folder) => resolve(folder, program))
+    .find((file) => existsSync(file));
 }
 
 function fileSettings(path: string | undefined): Record<string, string | undefined> {
@@ -211,6 +223,7 @@ function toConfig(values: Settings): Config {
     extract: {
       timeout_ms: values.SLUICE_EXTRACT_TIMEOUT_SECONDS * 1_000,
       memory_mb: values.SLUICE_EXTRACT_MEMORY_MB,
+      soffice: values.SLUICE_SOFFICE === "off" ? undefined : values.SLUICE_SOFFICE,
     },
     embedder: toEmbedder(values, resolve(values.SLUICE_DATA_DIR)),
     embedding_service: toEmbeddingService(values),

@@ -111,7 +111,7 @@ export const errorTable = {
     status: 415,
     retryable: false,
     title: "Documents of this media type can't be read",
-    fix: "Convert the file to a supported type: plain text, Markdown, HTML, PDF or DOCX.",
+    fix: "Convert the file to PDF, DOCX, HTML or plain text; docs/formats.md lists what is read.",
   },
   embedder_mismatch: {
     status: 409,
@@ -179,6 +179,12 @@ export const errorTable = {
     retryable: false,
     title: "The document is damaged or not what it claims to be",
     fix: "Open it with the program that made it, save it again and upload that copy.",
+  },
+  limit_exceeded: {
+    status: 422,
+    retryable: false,
+    title: "The document unpacks to, or consists of, more than is allowed",
+    fix: "Split the document, or leave out what makes it so large; docs/formats.md lists the limits.",
   },
   extraction_timeout: {
     status: 422,

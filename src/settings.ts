@@ -123,6 +123,13 @@ const reading = {
   SLUICE_EXTRACT_MEMORY_MB: integer(64, 65_536)
     .default(512)
     .describe("heap of the process that reads documents"),
+  SLUICE_SOFFICE: z
+    .string()
+    .regex(/^(off|\/.+|[a-z]:[\\/].+)$/i, "must be an absolute path, or off")
+    .optional()
+    .describe(
+      "path of LibreOffice's `soffice`, by which formats are read that nothing else here reads; `off` for none; without it, the one on the PATH",
+    ),
 };
 
 const embedder = {

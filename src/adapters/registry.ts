@@ -163,9 +163,14 @@ export async function openExtractor(settings: {
   timeout_ms: number;
   memory_mb: number;
   size: number;
+  soffice?: string | undefined;
 }): Promise<Extractor> {
   const { createProcessExtractor } = await import("./extract/process-extractor.ts");
-  return createProcessExtractor(settings);
+  const extractor = createProcessExtractor(settings);
+  const { soffice, timeout_ms } = settings;
+  if (soffice === undefined) return extractor;
+  const { withLibreOffice } = await import("./extract/libreoffice.ts");
+  return withLibreOffice(extractor, { soffice, timeout_ms });
 }
 
 export async function openPinecone(options: PineconeIndexOptions) {

@@ -1,7 +1,11 @@
 /** What a file is: from its bytes first, its name second, what the client says of it last. Pure. */
 import { fileTypeFromBuffer } from "file-type";
 
-const DOCX = "application/vnd.openxmlformats-officedocument.wordprocessingml.document";
+const OOXML = "application/vnd.openxmlformats-officedocument";
+const DOCX = `${OOXML}.wordprocessingml.document`;
+const XLSX = `${OOXML}.spreadsheetml.sheet`;
+const PPTX = `${OOXML}.presentationml.presentation`;
+const ODF = "application/vnd.oasis.opendocument";
 /** Enough of a file to tell its type. */
 export const HEAD_BYTES = 64 * 1024;
 
@@ -34,13 +38,77 @@ const textExtensions: Readonly<Record<string, string>> = {
   org: "text/x-org",
   tex: "text/x-tex",
   eml: "message/rfc822",
+  tab: "text/tab-separated-values",
+  py: "text/x-python",
+  js: "text/javascript",
+  mjs: "text/javascript",
+  cjs: "text/javascript",
+  jsx: "text/javascript",
+  ts: "text/x-typescript",
+  mts: "text/x-typescript",
+  tsx: "text/x-typescript",
+  java: "text/x-java",
+  kt: "text/x-kotlin",
+  scala: "text/x-scala",
+  c: "text/x-c",
+  h: "text/x-c",
+  cc: "text/x-c++",
+  cpp: "text/x-c++",
+  hpp: "text/x-c++",
+  cs: "text/x-csharp",
+  go: "text/x-go",
+  rs: "text/x-rust",
+  rb: "text/x-ruby",
+  php: "text/x-php",
+  swift: "text/x-swift",
+  sh: "text/x-shellscript",
+  bash: "text/x-shellscript",
+  ps1: "text/x-powershell",
+  sql: "text/x-sql",
+  lua: "text/x-lua",
+  pl: "text/x-perl",
+  r: "text/x-r",
+  jl: "text/x-julia",
+  hs: "text/x-haskell",
+  ex: "text/x-elixir",
+  erl: "text/x-erlang",
+  clj: "text/x-clojure",
+  dart: "text/x-dart",
+  vue: "text/x-vue",
+  css: "text/css",
+  scss: "text/x-scss",
+  proto: "text/x-protobuf",
+  tf: "text/x-terraform",
+  ini: "text/x-ini",
+  cfg: "text/x-ini",
 };
 
 /** Formats whose damaged bytes still deserve their own reader: its error says more than "unknown bytes" would. */
 const binaryExtensions: Readonly<Record<string, string>> = {
   pdf: "application/pdf",
   docx: DOCX,
+  pptx: PPTX,
+  xlsx: XLSX,
+  odt: `${ODF}.text`,
+  ods: `${ODF}.spreadsheet`,
+  odp: `${ODF}.presentation`,
+  odg: `${ODF}.graphics`,
+  epub: "application/epub+zip",
+  wpd: "application/vnd.wordperfect",
+  wps: "application/vnd.ms-works",
 };
+
+/** Formats in compound files ([MS-CFB]), by a stream that only they have, and by their usual extensions. */
+const compoundFormats: readonly [stream: string, type: string, extension: RegExp][] = [
+  // First, since mails hold other documents whole.
+  ["__properties_version1.0", "application/vnd.ms-outlook", /^msg$/],
+  ["WordDocument", "application/msword", /^(doc|dot)$/],
+  ["Workbook", "application/vnd.ms-excel", /^(xls|xlt)$/],
+  ["PowerPoint Document", "application/vnd.ms-powerpoint", /^(ppt|pps|pot)$/],
+  ["VisioDocument", "application/vnd.visio", /^(vsd|vst)$/],
+  ["Quill", "application/x-mspublisher", /^pub$/],
+  ["MatOST", "application/vnd.ms-works", /^wps$/],
+];
 
 /**
  * The media type of a file, without parameters.
@@ -76,7 +144,7 @@ async function fromSignature(
 ): Promise<string | undefined> {
   // A byte order mark that leads readable text is also how some MPEG audio begins.
   if (isText && hasWideOrder(head)) return undefined;
-  const mime = (await fileTypeFromBuffer(head))?.mime;
+  const mime = await signatureOf(head);
   if (mime === undefined) {
     // Readers of PDF accept the header anywhere in the first kilobyte. Text that mentions it is still text.
     const start = ascii(head.subarray(0, 1024));
@@ -87,9 +155,32 @@ async function fromSignature(
   // Signatures of two or three letters are found in plain text too ("BM…" is a bitmap).
   if (isText && /^(image|audio|video|font)\/|x-msdownload|x-compress|x-sqlite/.test(mime)) return undefined;
   if (mime === "application/zip") return officeType(head, extension) ?? mime;
-  // A DOCX with a password is an OLE container. Its reader tells that from an old .doc, and says so.
-  if (mime === "application/x-cfb" && extension === "docx") return DOCX;
+  if (mime === "application/x-cfb") return compoundType(head, extension) ?? mime;
   return mime;
+}
+
+/** What the library makes of it. It unpacks parts of packages to look into them, and throws where these are damaged. */
+async function signatureOf(head: Uint8Array): Promise<string | undefined> {
+  try {
+    return (await fileTypeFromBuffer(head))?.mime;
+  } catch {
+    // Its reader will say what is wrong with it; here only the type is asked for.
+    return ascii(head.subarray(0, 4)) === "PK\u0003\u0004" ? "application/zip" : undefined;
+  }
+}
+
+/** Compound files share one signature. The names of their streams often lie beyond the head; then the extension tells. */
+function compoundType(head: Uint8Array, extension: string): string | undefined {
+  const bytes = Buffer.from(head.buffer, head.byteOffset, head.byteLength);
+  const has = (name: string) => bytes.includes(Buffer.from(name, "utf16le"));
+  // A package with a password, or an old file under a new name: the readers tell which, and say so.
+  const claimed = /^(docx|xlsx|pptx)$/.test(extension) ? binaryExtensions[extension] : undefined;
+  if (has("EncryptedPackage")) return claimed;
+  const [, type] =
+    compoundFormats.find(([stream]) => has(stream)) ??
+    compoundFormats.find(([, , pattern]) => pattern.test(extension)) ??
+    [];
+  return type ?? claimed;
 }
 
 /** Office documents whose index of content types lies beyond the head, told by the names of their entries. */
@@ -98,13 +189,10 @@ function officeType(head: Uint8Array, extension: string): string | undefined {
   const has = (pattern: RegExp) => names.some((name) => pattern.test(name));
   const isPackage = has(/^(\[Content_Types\]\.xml|_rels\/|docProps\/|customXml\/)/);
   if (has(/^word\/(document|styles|settings|header\d*|footer\d*|_rels|media|theme)\b/)) return DOCX;
-  if (has(/^xl\/(workbook|worksheets|styles|_rels|theme)\b/)) {
-    return "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet";
-  }
-  if (has(/^ppt\/(presentation|slides|slideMasters|_rels|theme|media)\b/)) {
-    return "application/vnd.openxmlformats-officedocument.presentationml.presentation";
-  }
-  return isPackage && extension === "docx" ? DOCX : undefined;
+  if (has(/^xl\/(workbook|worksheets|styles|_rels|theme)\b/)) return XLSX;
+  if (has(/^ppt\/(presentation|slides|slideMasters|_rels|theme|media)\b/)) return PPTX;
+  if (has(/^META-INF\/container\.xml$/)) return "application/epub+zip";
+  return isPackage && /^(docx|xlsx|pptx)$/.test(extension) ? binaryExtensions[extension] : undefined;
 }
 
 /** Names in the local file headers (APPNOTE.TXT 4.3.7) of a zip archive, as far as the head reaches. */
@@ -151,8 +239,8 @@ function looksLikeJson(text: string): boolean {
 
 function textClaim(claimed: string | undefined): string | undefined {
   if (claimed === undefined) return undefined;
-  const known = claimed.startsWith("text/") || Object.values(textExtensions).includes(claimed);
-  return known ? claimed : undefined;
+  // Any other text is plain to us, whatever it calls itself.
+  return Object.values(textExtensions).includes(claimed) ? claimed : undefined;
 }
 
 /** A claim for bytes that are not text. Formats with a signature would have shown it, so these claims are wrong. */

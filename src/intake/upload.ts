@@ -149,7 +149,7 @@ export function createUploads(dependencies: UploadDependencies) {
       if (dependencies.accepts(media_type)) return media_type;
       throw new SluiceError(
         "unsupported_media_type",
-        `${file.filename} is ${media_type}, which can't be read. Convert it to plain text, Markdown, HTML, PDF or DOCX.`,
+        `${file.filename} is ${media_type}, which can't be read. Convert it to PDF, DOCX, HTML or plain text; docs/formats.md lists what is read.`,
       );
     }
 

@@ -16,7 +16,7 @@ export interface Extractor {
   readonly media_types: ReadonlySet<string>;
   /**
    * @param progress called as pages or bytes are done; total null while unknown
-   * @throws SluiceError unsupported_media_type, empty_document, encrypted_document, malformed_document,
+   * @throws SluiceError unsupported_media_type, empty_document, encrypted_document, malformed_document, limit_exceeded,
    *   extraction_timeout, extraction_out_of_memory or extraction_crashed; the signal's reason when it fires
    */
   extract(

@@ -2,12 +2,15 @@
 import type { DefaultTreeAdapterTypes as Tree } from "parse5";
 import type { Block } from "../../chunk.ts";
 import { attribute, isSkipped } from "./html-nodes.ts";
+import { markdownTable } from "./table.ts";
 
 type Node = Tree.ChildNode;
 type Element = Tree.Element;
 
 /** HTML allows spans of a thousand columns; nobody reads them, and each costs a cell in every row. */
 const MOST_SPAN = 64;
+/** Characters that still look like one line. */
+const LINE = 200;
 
 /**
  * The table's caption and itself, or undefined where it holds blocks of its own (tables, headings, lists): such a
@@ -25,6 +28,10 @@ export function readTable(table: Element): { kind: Block["kind"]; text: string }
     if (node.tagName === "caption") captions.push(inlineText(node));
     for (let index = node.childNodes.length - 1; index >= 0; index--) open.push(node.childNodes[index]!);
   }
+  // A single cell with more than a line in it frames a text, which may have paragraphs of its own.
+  const cells = gridOf(rows).flat();
+  const filled = cells.filter((cell) => cell !== "");
+  if (filled.length === 1 && filled[0]!.length > LINE && captions.length === 0) return undefined;
   const grid = compact(mergeSigns(gridOf(rows)));
   const blocks: { kind: Block["kind"]; text: string }[] = captions.map((text) => ({
     kind: "paragraph",
@@ -37,7 +44,7 @@ export function readTable(table: Element): { kind: Block["kind"]; text: string }
       blocks.push({ kind: /^[•◦●▪–-]\s/.test(text) ? "list_item" : "paragraph", text });
     }
   } else if (grid.length > 0) {
-    blocks.push({ kind: "table", text: toMarkdown(grid, width) });
+    blocks.push({ kind: "table", text: markdownTable(grid) });
   }
   return blocks;
 }
@@ -116,12 +123,6 @@ function compact(grid: string[][]): string[][] {
     for (const row of dense) row.splice(column, 2, row[column]! + row[column + 1]!);
   }
   return dense;
-}
-
-function toMarkdown(grid: string[][], width: number): string {
-  const line = (cells: string[]) => `| ${cells.map((cell) => cell.replaceAll("|", "\\|")).join(" | ")} |`;
-  const [head, ...body] = grid;
-  return [line(head!), line(Array.from({ length: width }, () => "---")), ...body.map(line)].join("\n");
 }
 
 /** All text inside, on one line. */

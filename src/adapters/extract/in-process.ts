@@ -2,6 +2,7 @@
 import { readFile } from "node:fs/promises";
 import type { ExtractedText } from "../../chunk.ts";
 import type { ExtractionSource, Extractor } from "../../ports/extractor.ts";
+import { containedType } from "./container.ts";
 import { mediaTypes, readerOf } from "./registry.ts";
 
 /** Reads one document. @throws SluiceError as the readers do; whatever `progress` throws */
@@ -9,8 +10,12 @@ export async function readDocument(
   source: ExtractionSource,
   progress: (done: number, total: number | null) => void,
 ): Promise<ExtractedText> {
-  const read = await readerOf(source.media_type, source.filename);
-  return read({ bytes: await readFile(source.path), filename: source.filename, progress });
+  const { filename, media_type, path } = source;
+  const declared = await readerOf(media_type, filename);
+  const bytes = await readFile(path);
+  const contained = containedType(bytes, filename);
+  const read = contained === undefined ? declared : await readerOf(contained, filename);
+  return read({ bytes, filename, progress });
 }
 
 /**

@@ -31,7 +31,7 @@ export async function readMarkdown({ bytes, filename, progress }: ReaderInput) {
   return finishText(filename, { text, blocks, page_count: null, title });
 }
 
-function scanMarkdown(text: string): { blocks: Block[]; title: string | null } {
+export function scanMarkdown(text: string): { blocks: Block[]; title: string | null } {
   const lines = linesOf(text);
   const blocks: Block[] = [];
   let title: string | null = null;

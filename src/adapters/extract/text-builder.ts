@@ -1,6 +1,7 @@
 /** Puts a document's text together from its blocks, and keeps their offsets. */
-import type { Block, DocumentFacts, ExtractedText } from "../../chunk.ts";
+import type { Attachment, Block, DocumentFacts, ExtractedText } from "../../chunk.ts";
 import { SluiceError } from "../../errors.ts";
+import { limitExceeded, limits } from "./limits.ts";
 
 /** What a reader gets: the bytes, and a name for its error messages. */
 export interface ReaderInput {
@@ -10,7 +11,7 @@ export interface ReaderInput {
   progress: (done: number, total: number | null) => void;
 }
 
-/** One format's reader. @throws SluiceError empty_document, encrypted_document, malformed_document */
+/** One format's reader. @throws SluiceError empty_document, encrypted_document, malformed_document, limit_exceeded */
 export type Reader = (input: ReaderInput) => Promise<ExtractedText>;
 
 export type BlockPlace = Partial<Pick<Block, "page" | "sheet" | "row"> & { level: number }>;
@@ -21,7 +22,12 @@ export interface TextBuilder {
   /** @throws SluiceError empty_document when nothing was added */
   finish(
     filename: string,
-    about?: { page_count?: number; title?: string | null; facts?: DocumentFacts },
+    about?: {
+      page_count?: number | undefined;
+      title?: string | null | undefined;
+      facts?: DocumentFacts;
+      attachments?: Attachment[];
+    },
   ): ExtractedText;
 }
 
@@ -51,12 +57,16 @@ export function createTextBuilder(): TextBuilder {
       length += text.length;
     },
     finish(filename, about = {}) {
+      if (length > limits.textLength) {
+        throw limitExceeded(filename, `holds more than ${limits.textLength} characters of text`);
+      }
       return finishText(filename, {
         text: parts.join(SEPARATOR),
         blocks,
         page_count: about.page_count ?? null,
         title: about.title ?? null,
         ...(about.facts ? { facts: about.facts } : {}),
+        ...(about.attachments?.length ? { attachments: about.attachments } : {}),
       });
     },
   };

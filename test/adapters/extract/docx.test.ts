@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import { expect, test } from "vitest";
-import { readDocx } from "../../../src/adapters/extract/docx.ts";
+import { readDocx } from "../../../src/adapters/extract/ooxml/docx.ts";
 import { blocksOf, fixturePath, read, readFixture } from "./reading.ts";
 
 test("headings by style, paragraphs, tables", async () => {
@@ -20,20 +20,13 @@ test("headings by style, paragraphs, tables", async () => {
   expect(extracted.blocks.every(({ page }) => page === null)).toBe(true);
 });
 
-const container = Buffer.concat([Buffer.from("d0cf11e0a1b11ae1", "hex"), Buffer.alloc(600)]);
 test.each([
-  ["malformed_document", "cut in half", readFileSync(fixturePath("sample.docx")).subarray(0, 1_500)],
-  ["malformed_document", "no zip", Buffer.from("hello there")],
-  ["malformed_document", "two bytes", Buffer.from("PK")],
-  ["malformed_document", "an old .doc", container],
-  [
-    "encrypted_document",
-    "a password",
-    Buffer.concat([container, Buffer.from("EncryptedPackage", "utf16le")]),
-  ],
-])("%s: %s", async (code, _, bytes) => {
+  ["cut in half", readFileSync(fixturePath("sample.docx")).subarray(0, 1_500)],
+  ["no zip", Buffer.from("hello there")],
+  ["two bytes", Buffer.from("PK")],
+])("malformed: %s", async (_, bytes) => {
   await expect(read(readDocx, bytes, "bad.docx")).rejects.toMatchObject({
-    code,
+    code: "malformed_document",
     message: expect.stringContaining("bad.docx"),
   });
 });

@@ -4,24 +4,22 @@ import { canRead, mediaTypes } from "../../../src/adapters/extract/registry.ts";
 import { detectMediaType } from "../../../src/intake/media-type.ts";
 import { fixturePath } from "./reading.ts";
 
-test.each(["sample.txt", "sample.md", "sample.html", "sample.pdf", "sample.docx"])(
-  "%s is told and read",
-  async (filename) => {
-    const path = fixturePath(filename);
-    const { readFile } = await import("node:fs/promises");
-    const media_type = await detectMediaType(await readFile(path), filename);
-    expect(mediaTypes.has(media_type)).toBe(true);
-    const extractor = createInProcessExtractor();
-    const steps: number[] = [];
-    const extracted = await extractor.extract(
-      { path, media_type, filename },
-      (done) => steps.push(done),
-      new AbortController().signal,
-    );
-    expect(extracted.blocks.length).toBeGreaterThan(2);
-    expect(steps.length).toBeGreaterThan(0);
-  },
-);
+const samples = "txt md html pdf docx pptx xlsx xls doc ppt odt ods odp epub".split(" ");
+test.each(samples.map((extension) => `sample.${extension}`))("%s is told and read", async (filename) => {
+  const path = fixturePath(filename);
+  const { readFile } = await import("node:fs/promises");
+  const media_type = await detectMediaType(await readFile(path), filename);
+  expect(mediaTypes.has(media_type)).toBe(true);
+  const extractor = createInProcessExtractor();
+  const steps: number[] = [];
+  const extracted = await extractor.extract(
+    { path, media_type, filename },
+    (done) => steps.push(done),
+    new AbortController().signal,
+  );
+  expect(extracted.blocks.length).toBeGreaterThan(1);
+  expect(steps.length).toBeGreaterThan(0);
+});
 
 test("everything that is text can be read, whatever its name", () => {
   for (const type of [
@@ -33,17 +31,17 @@ test("everything that is text can be read, whatever its name", () => {
   ]) {
     expect(canRead(type)).toBe(true);
   }
-  for (const type of ["image/png", "application/zip", "message/rfc822", "constructor", ""]) {
+  for (const type of ["video/mp4", "application/octet-stream", "constructor", ""]) {
     expect(canRead(type)).toBe(false);
   }
 });
 
 test("what can't be read is refused by name", async () => {
-  const source = { path: "/nowhere", media_type: "image/png", filename: "photo.png" };
+  const source = { path: "/nowhere", media_type: "video/mp4", filename: "film.mp4" };
   const attempt = createInProcessExtractor().extract(source, () => {}, new AbortController().signal);
   await expect(attempt).rejects.toMatchObject({
     code: "unsupported_media_type",
-    message: expect.stringMatching(/^photo\.png is image\/png/),
+    message: expect.stringMatching(/^film\.mp4 is video\/mp4/),
   });
 });
 

@@ -1,0 +1,136 @@
+/**
+ * Rows of a sheet or a file of records as blocks: a run of rows without an empty one between them is a table, and
+ * each line of it is a row of the file, so that a citation can name the row.
+ */
+import { limitExceeded, limits } from "../limits.ts";
+import { tableRow, tableRule } from "../table.ts";
+import type { BlockPlace, TextBuilder } from "../text-builder.ts";
+
+/** A gap after no more rows than this parts a table's head from its body, not two tables. */
+const HEAD_ROWS = 3;
+/** Rows looked at before a table's columns are settled; after them, rows pass straight through. */
+const LOOK_AHEAD = 500;
+const TOGETHER = 2_000;
+
+export interface SheetWriter {
+  /** The next row; its number is higher than the last one's. Missing cells are empty. */
+  row(number: number, cells: readonly (string | undefined)[]): void;
+  /** Ends the last table. */
+  end(): void;
+}
+
+interface Row {
+  number: number;
+  cells: readonly (string | undefined)[];
+}
+
+export function createSheetWriter(
+  builder: TextBuilder,
+  filename: string,
+  place: Pick<BlockPlace, "page" | "sheet"> = {},
+): SheetWriter {
+  let ahead: Row[] = [];
+  let last = 0;
+  /** The columns of the table that is being written; undefined while rows are only gathered. */
+  let columns: number[] | undefined;
+  let known = new Set<number>();
+  let lines: string[] = [];
+  /** Lines put together: a million short strings take several times what their letters do. */
+  let written: string[] = [];
+  let first = 0;
+  let length = 0;
+
+  // One long text that a million cells show is short in the file.
+  const spend = (cells: Row["cells"]) => {
+    for (const cell of cells) length += cell?.length ?? 0;
+    if (length > limits.textLength) {
+      throw limitExceeded(filename, `has cells with more than ${limits.textLength} characters in all`);
+    }
+  };
+  const write = ({ cells }: Row) => {
+    const line = columns!.map((column) => cells[column] ?? "");
+    // A column that shows up late goes to the end of its row: better there than nowhere.
+    for (const [column, cell] of cells.entries()) if (cell && !known.has(column)) line.push(cell);
+    lines.push(columns!.length === 1 && line.length === 1 ? oneLine(line[0]!) : tableRow(line));
+    if (lines.length === TOGETHER) written.push(lines.splice(0).join("\n"));
+  };
+  const settle = () => {
+    const used = new Set<number>();
+    for (const { cells } of ahead) for (const [column, cell] of cells.entries()) if (cell) used.add(column);
+    known = used;
+    columns = [...used].sort((a, b) => a - b);
+    while (columns.length > 1 && ahead.length > 2 && isTitle(ahead[0]!, columns)) {
+      const { number, cells } = ahead.shift()!;
+      builder.add("paragraph", oneLine(cells.find((cell) => cell) ?? ""), { ...place, row: number });
+      while (isBlank(ahead[0]!)) ahead.shift();
+    }
+    first = ahead[0]!.number;
+    for (const [index, row] of ahead.entries()) {
+      write(row);
+      if (index === 0 && columns.length > 1) lines.push(tableRule(columns.length));
+    }
+    ahead = [];
+  };
+  const flush = () => {
+    if (ahead.length === 1) {
+      const { number, cells } = ahead[0]!;
+      const words = cells.filter((cell) => cell).map((cell) => oneLine(cell!));
+      builder.add("paragraph", words.join("\t"), { ...place, row: number });
+    } else {
+      if (ahead.length > 1) settle();
+      if (columns !== undefined) {
+        const text = [...written, ...lines].join("\n");
+        builder.add(columns.length > 1 ? "table" : "paragraph", text, { ...place, row: first });
+      }
+    }
+    ahead = [];
+    lines = [];
+    written = [];
+    columns = undefined;
+  };
+
+  return {
+    row(number, cells) {
+      if (!cells.some((cell) => cell)) return;
+      spend(cells);
+      const heads = ahead.filter((row) => !isBlank(row) && row.cells.filter((cell) => cell).length > 1);
+      if (number === last + 2 && columns === undefined && ahead.length > 0 && heads.length <= HEAD_ROWS) {
+        ahead.push({ number: last + 1, cells: [] });
+      } else if (number !== last + 1) flush();
+      last = number;
+      if (columns !== undefined) return write({ number, cells });
+      ahead.push({ number, cells });
+      if (ahead.length === LOOK_AHEAD) settle();
+    },
+    end: flush,
+  };
+}
+
+const isBlank = ({ cells }: Row) => cells.length === 0;
+
+function isTitle({ cells }: Row, columns: number[]): boolean {
+  return Boolean(cells[columns[0]!]) && cells.filter((cell) => cell).length === 1;
+}
+
+function oneLine(text: string): string {
+  return /[\s]/.test(text) ? text.replace(/\s+/g, " ").trim() : text;
+}
+
+/** A builder that puts a heading before the first block, if there is one. */
+export function underHeading(
+  builder: TextBuilder,
+  heading: string,
+  place: { page: number; sheet: string },
+): TextBuilder {
+  let begun = false;
+  return {
+    add(kind, text, at) {
+      if (!begun && text.trim() !== "") {
+        begun = true;
+        builder.add("heading", heading, { ...place, level: 1 });
+      }
+      builder.add(kind, text, { ...place, ...at });
+    },
+    finish: builder.finish,
+  };
+}
