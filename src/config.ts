@@ -36,7 +36,7 @@ export interface Config {
   lease_ms: number;
   shutdown_ms: number;
   chunk: { max_tokens: number; overlap_tokens: number };
-  extract: { timeout_ms: number; memory_mb: number };
+  extract: { timeout_ms: number; memory_mb: number; ocr_languages: string[] };
   embedder:
     | { kind: "hashing" }
     | {
@@ -221,6 +221,7 @@ function toConfig(values: Settings): Config {
     extract: {
       timeout_ms: values.SLUICE_EXTRACT_TIMEOUT_SECONDS * 1_000,
       memory_mb: values.SLUICE_EXTRACT_MEMORY_MB,
+      ocr_languages: values.SLUICE_OCR_LANGUAGES.split(/[,+ ]+/).filter((language) => language !== ""),
     },
     embedder: toEmbedder(values),
     storage:

@@ -122,6 +122,13 @@ const reading = {
   SLUICE_EXTRACT_MEMORY_MB: integer(64, 65_536)
     .default(512)
     .describe("heap of the process that reads documents"),
+  SLUICE_OCR_LANGUAGES: z
+    .string()
+    .regex(/^([a-z_]{3,12}([,+ ]+[a-z_]{3,12})*)?$/i)
+    .default("eng")
+    .describe(
+      "languages in which scanned pages and pictures are read, as Tesseract names them (`eng,deu`); each needs its package `@tesseract.js-data/…`; empty: none are read",
+    ),
 };
 
 const embedder = {

@@ -80,8 +80,12 @@ export async function openSnsPublisher(options: SnsPublisherOptions) {
 export async function openExtractor(settings: {
   timeout_ms: number;
   memory_mb: number;
+  ocr_languages: readonly string[];
   size: number;
 }): Promise<Extractor> {
+  const { languageData } = await import("./extract/ocr.ts");
+  // Now, rather than with the first scan.
+  for (const language of settings.ocr_languages) languageData(language);
   const { createProcessExtractor } = await import("./extract/process-extractor.ts");
   return createProcessExtractor(settings);
 }

@@ -40,6 +40,12 @@ const textExtensions: Readonly<Record<string, string>> = {
 const binaryExtensions: Readonly<Record<string, string>> = {
   pdf: "application/pdf",
   docx: DOCX,
+  png: "image/png",
+  jpg: "image/jpeg",
+  jpeg: "image/jpeg",
+  tif: "image/tiff",
+  tiff: "image/tiff",
+  webp: "image/webp",
 };
 
 /**
@@ -78,6 +84,8 @@ async function fromSignature(
   if (isText && hasWideOrder(head)) return undefined;
   const mime = (await fileTypeFromBuffer(head))?.mime;
   if (mime === undefined) {
+    // The directory that says which kind of TIFF it is may lie beyond the head.
+    if (/^(II\*\0|MM\0\*)/.test(ascii(head.subarray(0, 4)))) return "image/tiff";
     // Readers of PDF accept the header anywhere in the first kilobyte. Text that mentions it is still text.
     const start = ascii(head.subarray(0, 1024));
     return (isText ? /^\s*%PDF-/ : /%PDF-/).test(start) ? "application/pdf" : undefined;

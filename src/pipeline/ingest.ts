@@ -63,17 +63,19 @@ export async function ingest(
   let output: unknown;
   for (const stage of pipeline as readonly Stage<unknown, unknown>[]) {
     signal.throwIfAborted();
+    const checkpoint = done.get(stage.name);
     const context: StageContext = {
       ...dependencies,
       source,
       collection: current.collection,
       lease: claimed,
       signal,
+      kept: isPartial(checkpoint) ? checkpoint : undefined,
+      keep: (data) => journal.keep(stage.name, { ...data, partial: true }),
       progress: (reached, total) => journal.progress(stage.name, reached, total),
       commit: (change) => journal.commit(change),
     };
-    const checkpoint = done.get(stage.name);
-    if (checkpoint) {
+    if (checkpoint && !isPartial(checkpoint)) {
       output = await stage.restore(checkpoint, context);
       continue;
     }
@@ -130,6 +132,11 @@ export async function ingest(
     // After the commit nobody names them. Dying here leaves them to the sweeper.
     await Promise.all(unused.map((key) => blobs.delete(key)));
   }
+}
+
+/** Whether a checkpoint was kept before its stage had ended. */
+function isPartial(checkpoint: Record<string, unknown> | undefined): boolean {
+  return checkpoint?.partial === true;
 }
 
 /** Keys of the blobs that the checkpoints of these versions name. */

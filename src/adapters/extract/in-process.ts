@@ -3,14 +3,16 @@ import { readFile } from "node:fs/promises";
 import type { ExtractedText } from "../../chunk.ts";
 import type { ExtractionSource, Extractor } from "../../ports/extractor.ts";
 import { mediaTypes, readerOf } from "./registry.ts";
+import type { ReaderInput } from "./text-builder.ts";
 
 /** Reads one document. @throws SluiceError as the readers do; whatever `progress` throws */
 export async function readDocument(
-  source: ExtractionSource,
+  { media_type, filename, path }: ExtractionSource,
   progress: (done: number, total: number | null) => void,
+  options: Pick<ReaderInput, "ocr_languages" | "pages"> = {},
 ): Promise<ExtractedText> {
-  const read = await readerOf(source.media_type, source.filename);
-  return read({ bytes: await readFile(source.path), filename: source.filename, progress });
+  const read = await readerOf(media_type, filename);
+  return read({ ...options, bytes: await readFile(path), filename, progress });
 }
 
 /**
@@ -21,12 +23,13 @@ export async function readDocument(
 export function createInProcessExtractor(): Extractor {
   return {
     media_types: mediaTypes,
-    async extract(source, progress, signal) {
+    async extract(source, progress, signal, pages) {
       signal.throwIfAborted();
-      const extracted = await readDocument(source, (done, total) => {
+      const tell = (done: number, total: number | null) => {
         signal.throwIfAborted();
         progress(done, total);
-      });
+      };
+      const extracted = await readDocument(source, tell, pages === undefined ? {} : { pages });
       signal.throwIfAborted();
       return extracted;
     },

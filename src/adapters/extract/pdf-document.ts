@@ -1,5 +1,6 @@
 /** An open PDF: its properties, its outline and its pages, one at a time. */
 import { SluiceError } from "../../errors.ts";
+import type { Bitmap } from "./bitmap.ts";
 import { type Frame, frameOf, type PageText, readRuns, sizeOf, upright } from "./pdf-runs.ts";
 import { readTags, type Tag } from "./pdf-tags.ts";
 import { loadPdfium, type Pdfium, readString, withMemory, withName } from "./pdfium.ts";
@@ -21,11 +22,12 @@ export interface Annotation {
   down: number;
 }
 
-export interface Bitmap {
-  width: number;
-  height: number;
-  /** One byte of grey a pixel, row by row. */
-  grey: Uint8Array;
+/** The pictures on a page. */
+export interface Pictures {
+  /** The share of the page that they take. */
+  share: number;
+  /** Pixels an inch of the largest; 0 where there is none. */
+  resolution: number;
 }
 
 export interface PdfPage extends PageText {
@@ -35,8 +37,9 @@ export interface PdfPage extends PageText {
   /** As its tags name it; empty where they don't. */
   language: string;
   annotations: Annotation[];
-  /** Pictures that take a good part of the page: a page of nothing else is a scan. */
-  pictured: boolean;
+  pictures: Pictures;
+  /** How many things it draws, pieces of text among them. */
+  objects: number;
 }
 
 export interface PdfDocument {
@@ -52,8 +55,8 @@ export interface PdfDocument {
 }
 
 const PASSWORD_NEEDED = 4;
-/** Fifty million pixels are a poster at 200 dpi. */
-const MOST_PIXELS = 25_000_000;
+/** A page of letter size at 300 pixels an inch. */
+const MOST_PIXELS = 8_500_000;
 const MOST_ENTRIES = 20_000;
 
 /** @throws SluiceError encrypted_document, malformed_document */
@@ -99,7 +102,8 @@ export async function openPdf(bytes: Uint8Array, filename: string): Promise<PdfD
         ...sizeOf(frame),
         ...(isTagged ? readTags(pdfium, page) : { tags: [], language: "" }),
         annotations: readAnnotations(pdfium, page, form, frame),
-        pictured: isPictured(pdfium, page, frame),
+        pictures: picturesOf(pdfium, page, frame),
+        objects: pdfium._FPDFPage_CountObjects(page),
       })),
     render: (number, resolution) =>
       withPage(number, (page, frame) => render(pdfium, page, form, frame, resolution)),
@@ -204,24 +208,31 @@ function contentOf(
 
 const PICTURE = 3;
 const FORM = 5;
-const PICTURED_SHARE = 0.4;
 const MOST_OBJECTS = 2_000;
 
-/** Whether pictures take so much of the page that it may be a scan. */
-function isPictured(pdfium: Pdfium, page: number, frame: Frame): boolean {
-  const area = (frame.right - frame.left) * (frame.top - frame.bottom);
+function picturesOf(pdfium: Pdfium, page: number, frame: Frame): Pictures {
+  const area = Math.max(1, (frame.right - frame.left) * (frame.top - frame.bottom));
   const count = Math.min(MOST_OBJECTS, pdfium._FPDFPage_CountObjects(page));
   return withMemory(pdfium, 16, (at) => {
     let covered = 0;
+    let largest = 0;
+    let resolution = 0;
     for (let index = 0; index < count; index++) {
       const object = pdfium._FPDFPage_GetObject(page, index);
       const type = pdfium._FPDFPageObj_GetType(object);
       if (type !== PICTURE && type !== FORM) continue;
       if (pdfium._FPDFPageObj_GetBounds(object, at, at + 4, at + 8, at + 12) === 0) continue;
       const [left, bottom, right, top] = pdfium.HEAPF32.subarray(at >> 2, (at >> 2) + 4);
-      covered += Math.max(0, right! - left!) * Math.max(0, top! - bottom!);
+      const [width, height] = [Math.max(0, right! - left!), Math.max(0, top! - bottom!)];
+      covered += width * height;
+      if (type !== PICTURE || width * height <= largest) continue;
+      if (pdfium._FPDFImageObj_GetImagePixelSize(object, at, at + 4) === 0) continue;
+      largest = width * height;
+      // Both sides together: it may lie turned on the page.
+      const pixels = pdfium.HEAPU32[at >> 2]! + pdfium.HEAPU32[(at >> 2) + 1]!;
+      resolution = pixels / ((width + height) / 72);
     }
-    return covered > area * PICTURED_SHARE;
+    return { share: covered / area, resolution };
   });
 }
 

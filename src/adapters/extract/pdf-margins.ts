@@ -40,7 +40,8 @@ export function runningLines(pages: readonly MarginPage[], usualSize: number): S
   const places = new Map<string, Candidate[]>();
   for (const candidate of candidates) {
     const { line } = candidate;
-    const wording = line.text.replace(/\d+/g, "#").toLowerCase();
+    // To the letter: what differs in its numbers only, as bills do, says something on every page.
+    const wording = line.text.toLowerCase();
     for (const place of [Math.floor(line.y / SAME_PLACE), Math.floor(line.y / SAME_PLACE) + 1]) {
       push(places, `${place} ${wording}`, candidate);
     }
@@ -64,7 +65,13 @@ export function runningLines(pages: readonly MarginPage[], usualSize: number): S
       if (counts >= (isAlone ? 2 : 3) || (isAlone && isolated && pages.length < 3)) found.add(line);
     }
   }
-  return found;
+  // Copies of one page are no pages with headers.
+  const all = lettersOf(pages.flatMap(({ lines }) => lines));
+  return lettersOf([...found]) > (all * 2) / 3 ? new Set() : found;
+}
+
+function lettersOf(lines: readonly Line[]): number {
+  return lines.reduce((sum, { text }) => sum + text.length, 0);
 }
 
 function push<K, V>(map: Map<K, V[]>, key: K, value: V): void {

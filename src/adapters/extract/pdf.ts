@@ -3,36 +3,63 @@
  * pdf-groups.ts lines in groups, and pdf-blocks.ts tells what each group is.
  */
 import { setImmediate } from "node:timers/promises";
+import { createOcrPages } from "./ocr-pages.ts";
+import { runsOfPicture } from "./ocr-runs.ts";
+import type { OcrResult } from "./ocr-thread.ts";
 import { blocksOfPages, type PageContent, type PagePart } from "./pdf-blocks.ts";
 import { type Annotation, malformed, openPdf, type PdfPage } from "./pdf-document.ts";
 import { factsOf, titleOf } from "./pdf-facts.ts";
 import { type Line, linesOfRuns } from "./pdf-lines.ts";
+import { isBetter, needsOcr, resolutionFor } from "./pdf-ocr.ts";
 import type { Run } from "./pdf-runs.ts";
 import { partsOf } from "./pdf-tags.ts";
 import { createTextBuilder, type ReaderInput } from "./text-builder.ts";
 
-export async function readPdf({ bytes, filename, progress }: ReaderInput) {
+export async function readPdf({
+  bytes,
+  filename,
+  progress,
+  ocr_languages = ["eng"],
+  pages: cache,
+}: ReaderInput) {
   const document = await openPdf(bytes, filename);
   try {
     const total = document.page_count;
     progress(0, total);
     const pages: PageContent[] = [];
+    const ocr = ocr_languages.length === 0 ? undefined : createOcrPages(ocr_languages, cache);
     let language = "";
+    let done = 0;
     let damaged: unknown;
-    for (let number = 1; number <= total; number++) {
+    const tell = () => progress(++done, total);
+    // One bad page does not take the others along; a document of nothing else is malformed.
+    const fail = (error: unknown) => {
+      damaged = error;
+      tell();
+    };
+    for (let index = 0; index < total; index++) {
+      pages[index] = { lines: [], height: 1, comments: [] };
       try {
-        const page = document.page(number);
+        const page = document.page(index + 1);
         language ||= page.language;
-        pages.push(contentOf(page));
+        pages[index] = contentOf(page);
+        if (ocr === undefined || !needsOcr(page)) {
+          tell();
+        } else {
+          const use = (result: OcrResult) => {
+            const picture = runsOfPicture(result, resolutionOf(result, page));
+            if (isBetter(picture.runs, page)) pages[index] = contentOf({ ...page, ...picture, tags: [] });
+            tell();
+          };
+          await ocr.read(index + 1, () => document.render(index + 1, resolutionFor(page)), use, fail);
+        }
       } catch (error) {
-        // One bad page does not take the others along; a document of nothing else is malformed.
-        damaged = error;
-        pages.push({ lines: [], height: 1, comments: [] });
+        fail(error);
       }
-      progress(number, total);
       // Lets this process answer and be stopped: PDFium alone never waits for anything.
       await setImmediate();
     }
+    await ocr?.finish();
     const builder = createTextBuilder();
     const blocks = blocksOfPages(pages, document.outline());
     if (blocks.length === 0 && (damaged !== undefined || total === 0)) {
@@ -47,6 +74,11 @@ export async function readPdf({ bytes, filename, progress }: ReaderInput) {
   } finally {
     document.close();
   }
+}
+
+/** Pixels an inch; the picture may have been turned. */
+function resolutionOf(picture: { width: number; height: number }, page: PdfPage): number {
+  return (Math.max(picture.width, picture.height) * 72) / Math.max(page.width, page.height);
 }
 
 /** Tags that leave out more of a page's text than this are no guide to it. */

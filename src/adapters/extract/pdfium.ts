@@ -27,6 +27,7 @@ export type Pdfium = Pick<Vendored, "HEAPU8"> & {
     | "_FPDFPage_GetObject"
     | "_FPDFPageObj_GetType"
     | "_FPDFPageObj_GetBounds"
+    | "_FPDFImageObj_GetImagePixelSize"
     | "_FPDFPageObj_GetMarkedContentID"
     | "_FPDFText_LoadPage"
     | "_FPDFText_ClosePage"

@@ -3,6 +3,7 @@ import { SluiceError } from "../../errors.ts";
 import type { Reader } from "./text-builder.ts";
 
 const plainText = async () => (await import("./plain.ts")).readPlainText;
+const image = async () => (await import("./image.ts")).readImage;
 
 const readers: Readonly<Record<string, () => Promise<Reader>>> = {
   "text/plain": plainText,
@@ -12,6 +13,10 @@ const readers: Readonly<Record<string, () => Promise<Reader>>> = {
   "application/pdf": async () => (await import("./pdf.ts")).readPdf,
   "application/vnd.openxmlformats-officedocument.wordprocessingml.document": async () =>
     (await import("./docx.ts")).readDocx,
+  "image/png": image,
+  "image/jpeg": image,
+  "image/tiff": image,
+  "image/webp": image,
   "text/csv": plainText,
   "text/tab-separated-values": plainText,
   "text/x-rst": plainText,
