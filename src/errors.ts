@@ -174,6 +174,12 @@ export const errorTable = {
     title: "The document is damaged or not what it claims to be",
     fix: "Open it with the program that made it, save it again and upload that copy.",
   },
+  limit_exceeded: {
+    status: 422,
+    retryable: false,
+    title: "The document unpacks to, or consists of, more than is allowed",
+    fix: "Split the document, or leave out what makes it so large; docs/formats.md lists the limits.",
+  },
   extraction_timeout: {
     status: 422,
     retryable: true,

@@ -119,14 +119,13 @@ function close({ runs, x, right, y, turn, size }: Open): Line {
     last = run;
   }
   for (const cell of cells) cell.text = cell.text.replace(leader, " … ").replace(/ +/g, " ").trim();
+  const filled = cells.filter(({ text }) => text !== "");
   const first = runs[0]!;
   return {
-    text: cells
-      .map(({ text }) => text)
-      .join(" ")
-      .trim(),
-    words,
-    cells: cells.filter(({ text }) => text !== ""),
+    text: filled.length === 1 ? filled[0]!.text : filled.map(({ text }) => text).join(" "),
+    // A line of one piece is in no table's columns, and a long document has many of them.
+    words: filled.length === 1 ? filled : words,
+    cells: filled,
     x,
     right,
     y,

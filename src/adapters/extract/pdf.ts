@@ -3,6 +3,7 @@
  * pdf-groups.ts lines in groups, and pdf-blocks.ts tells what each group is.
  */
 import { setImmediate } from "node:timers/promises";
+import { SluiceError } from "../../errors.ts";
 import { createOcrPages } from "./ocr-pages.ts";
 import { runsOfPicture } from "./ocr-runs.ts";
 import type { OcrResult } from "./ocr-thread.ts";
@@ -15,6 +16,9 @@ import type { Run } from "./pdf-runs.ts";
 import { partsOf } from "./pdf-tags.ts";
 import { createTextBuilder, type ReaderInput } from "./text-builder.ts";
 
+/** Endless page trees say that they have millions. */
+const MOST_PAGES = 20_000;
+
 export async function readPdf({
   bytes,
   filename,
@@ -25,6 +29,7 @@ export async function readPdf({
   const document = await openPdf(bytes, filename);
   try {
     const total = document.page_count;
+    if (total > MOST_PAGES) throw tooLong(filename, total);
     progress(0, total);
     const pages: PageContent[] = [];
     const ocr = ocr_languages.length === 0 ? undefined : createOcrPages(ocr_languages, cache);
@@ -79,6 +84,13 @@ export async function readPdf({
 /** Pixels an inch; the picture may have been turned. */
 function resolutionOf(picture: { width: number; height: number }, page: PdfPage): number {
   return (Math.max(picture.width, picture.height) * 72) / Math.max(page.width, page.height);
+}
+
+function tooLong(filename: string, pages: number): SluiceError {
+  return new SluiceError(
+    "limit_exceeded",
+    `${filename} has ${pages} pages; at most ${MOST_PAGES} are read. Split it and upload the parts.`,
+  );
 }
 
 /** Tags that leave out more of a page's text than this are no guide to it. */
