@@ -38,6 +38,8 @@ interface Style {
   bold: boolean;
   mark: number;
   turn: number;
+  /** Whether its font does not say which letters it draws. */
+  unknown: boolean;
 }
 
 export interface FontNames {
@@ -123,6 +125,9 @@ export function readRuns(pdfium: Pdfium, page: number, frame: Frame, fonts: Font
 }
 
 function collect(pdfium: Pdfium, text: number, at: number, frame: Frame, fonts: FontNames): PageText {
+  const { _FPDFText_GetUnicode: unicodeOf, _FPDFText_GetTextObject: objectOf } = pdfium;
+  const { _FPDFText_GetLooseCharBox: boxOf } = pdfium;
+  let floats = pdfium.HEAPF32;
   const runs: Run[] = [];
   const count = Math.max(0, pdfium._FPDFText_CountChars(text));
   let style: Style | undefined;
@@ -133,24 +138,26 @@ function collect(pdfium: Pdfium, text: number, at: number, frame: Frame, fonts: 
   let characters = 0;
   let unknown = 0;
   for (let index = 0; index < count; index++) {
-    const code = pdfium._FPDFText_GetUnicode(text, index);
+    const code = unicodeOf(text, index);
     if (code === 0x20 || code === 0xa0 || (code >= 9 && code <= 13) || code === 0x3000) {
       if (code === 0x20 && pdfium._FPDFText_IsGenerated(text, index) === 1) maybe = true;
       else spaced = true;
       continue;
     }
-    const object = pdfium._FPDFText_GetTextObject(text, index);
+    const object = objectOf(text, index);
     if (style?.object !== object) {
       style = styleOf(pdfium, text, index, object, at, frame, fonts);
       run = undefined;
     }
     characters++;
-    // 0 and the private codes: the font draws something and does not say what.
-    if (code === 0 || code === 0xfffd || pdfium._FPDFText_HasUnicodeMapError(text, index) === 1) unknown++;
+    // The font draws something and does not say what.
+    if (style.unknown || code === 0 || code === 0xfffd || (code >= 0xe000 && code <= 0xf8ff)) unknown++;
     if (code === 0) continue;
     // Fails for characters outside the page, whose place nobody sees.
-    if (pdfium._FPDFText_GetLooseCharBox(text, index, at) === 0) continue;
-    const [x, right] = along(frame, style.turn, pdfium.HEAPF32, at >> 2);
+    if (boxOf(text, index, at) === 0) continue;
+    // Memory that has grown has left this view.
+    if (floats.length === 0) floats = pdfium.HEAPF32;
+    const [x, right] = along(frame, style.turn, floats, at >> 2);
     const character = code === HYPHEN ? "-" : String.fromCodePoint(code);
     const last = runs.at(-1);
     const gap = last === undefined ? 0 : Math.abs(x - last.right);
@@ -208,6 +215,7 @@ function styleOf(
     bold: pdfium._FPDFText_GetFontWeight(text, index) >= 600,
     mark: object === 0 ? -1 : pdfium._FPDFPageObj_GetMarkedContentID(object),
     turn: ((quarter % 4) + 4) % 4,
+    unknown: pdfium._FPDFText_HasUnicodeMapError(text, index) === 1,
   };
 }
 
@@ -222,6 +230,8 @@ function fontName(pdfium: Pdfium, object: number, fonts: FontNames): string {
 
 /** Left and right end of a box (left, top, right, bottom) in the direction of the text. */
 function along(frame: Frame, turn: number, floats: Float32Array, at: number): [number, number] {
+  // Nearly all text there is: this runs once for each character.
+  if (turn === 0 && frame.rotation === 0) return [floats[at]! - frame.left, floats[at + 2]! - frame.left];
   const box = upright(frame, floats[at]!, floats[at + 3]!, floats[at + 2]!, floats[at + 1]!);
   if (turn === 1) return [box.y, box.down];
   if (turn === 2) return [-box.right, -box.x];

@@ -90,11 +90,29 @@ let loading: Promise<Pdfium> | undefined;
 export function loadPdfium(): Promise<Pdfium> {
   loading ??= (async () => {
     const { PDFiumModule } = await import("@hyzyla/pdfium");
-    const pdfium = (await PDFiumModule({})) as unknown as Pdfium;
+    const vendored = await PDFiumModule({});
+    const pdfium = unwrapped(vendored);
     pdfium._FPDF_InitLibraryWithConfig(0);
     return pdfium;
   })();
   return loading;
+}
+
+/**
+ * The library's functions themselves: its package wraps each in checks that take longer than the short ones among them.
+ * The views of its memory are looked up each time, since they are others when it has grown.
+ */
+function unwrapped(vendored: Vendored): Pdfium {
+  const functions = vendored.wasmExports as unknown as Record<string, unknown>;
+  const pdfium: Record<string, unknown> = {};
+  for (const name of Object.keys(vendored)) {
+    if (name.startsWith("_")) pdfium[name] = functions[name.slice(1)];
+  }
+  const views = vendored as unknown as Record<string, unknown>;
+  for (const name of ["HEAPU8", "HEAPF32", "HEAPF64", "HEAPU16", "HEAPU32"]) {
+    Object.defineProperty(pdfium, name, { get: () => views[name] });
+  }
+  return pdfium as unknown as Pdfium;
 }
 
 /** Lends `use` a piece of PDFium's memory. */
