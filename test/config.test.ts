@@ -134,6 +134,15 @@ describe("the configuration", () => {
     });
   });
 
+  test("languages of scans: a list, or none", () => {
+    expect(parseConfig({}).extract.ocr_languages).toEqual(["eng"]);
+    expect(parseConfig({ SLUICE_OCR_LANGUAGES: "eng, chi_sim" }).extract.ocr_languages).toEqual([
+      "eng",
+      "chi_sim",
+    ]);
+    expect(parseConfig({ SLUICE_OCR_LANGUAGES: "" }).extract.ocr_languages).toEqual([]);
+  });
+
   test("the embedding service's settings arrive where the adapter looks for them", () => {
     const { embedder } = parseConfig({
       SLUICE_EMBEDDER: "openai",

@@ -19,7 +19,9 @@ export function titleOf(document: PdfDocument): string | null {
   const title = document.property("Title").trim();
   const isUseless =
     title.length < 3 ||
-    /^untitled|^microsoft word|^slide 1$|\.(docx?|pdf|indd|tex|dvi|qxd|pptx?|rtf|odt)$/i.test(title);
+    /^untitled|^microsoft word|^slide 1$|\.(docx?|pdf|indd|tex|dvi|qxd|pptx?|rtf|odt|jpe?g|png|tiff?|xlsx?)$/i.test(
+      title,
+    );
   return isUseless ? null : title;
 }
 

@@ -13,7 +13,7 @@ const FEW_LETTERS = 100;
 /** Of a text layer that its fonts, or an earlier reading, made useless. */
 const UNKNOWN_SHARE = 0.3;
 const LEGIBLE_SHARE = 0.3;
-const ODD_SHARE = 0.08;
+const ODD_SHARE = 0.035;
 /** So many drawn lines without a letter are letters drawn as lines. */
 const MANY_OBJECTS = 30;
 
@@ -58,7 +58,8 @@ export function oddShare(runs: readonly Run[]): number {
   const odd = words.filter(
     (word) =>
       /\p{L}/u.test(word) &&
-      (/[^\p{L}\p{M}\p{N}'’\-–/.@:&_+,()]/u.test(word) || /\p{Ll}\p{Lu}{2}|\p{L}\d\p{L}|\p{Co}/u.test(word)),
+      (/[^\p{L}\p{M}\p{N}'’\-–/.@:&_+,()]/u.test(word) ||
+        /\p{Ll}\p{Lu}{2}|\p{L}\d\p{L}|\p{L}&\p{Ll}|\p{Co}/u.test(word)),
   );
   return words.length === 0 ? 0 : odd.length / words.length;
 }

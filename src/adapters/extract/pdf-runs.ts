@@ -157,6 +157,7 @@ function collect(pdfium: Pdfium, text: number, at: number, frame: Frame, fonts: 
     if (boxOf(text, index, at) === 0) continue;
     // Memory that has grown has left this view.
     if (floats.length === 0) floats = pdfium.HEAPF32;
+    if (isOutside(frame, floats, at >> 2)) continue;
     const [x, right] = along(frame, style.turn, floats, at >> 2);
     const character = code === HYPHEN ? "-" : String.fromCodePoint(code);
     const last = runs.at(-1);
@@ -226,6 +227,13 @@ function fontName(pdfium: Pdfium, object: number, fonts: FontNames): string {
   const name = readBytes(pdfium, (buffer, bytes) => pdfium._FPDFFont_GetBaseFontName(font, buffer, bytes));
   fonts.set(font, name);
   return name;
+}
+
+/** What lies beyond the page's edge is not seen: halves of a spread have the other half there. */
+function isOutside({ left, right, bottom, top }: Frame, floats: Float32Array, at: number): boolean {
+  const x = (floats[at]! + floats[at + 2]!) / 2;
+  const y = (floats[at + 1]! + floats[at + 3]!) / 2;
+  return x < left || x > right || y < bottom || y > top;
 }
 
 /** Left and right end of a box (left, top, right, bottom) in the direction of the text. */
