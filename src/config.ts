@@ -221,7 +221,7 @@ function toConfig(values: Settings): Config {
     extract: {
       timeout_ms: values.SLUICE_EXTRACT_TIMEOUT_SECONDS * 1_000,
       memory_mb: values.SLUICE_EXTRACT_MEMORY_MB,
-      ocr_languages: values.SLUICE_OCR_LANGUAGES.split(/[,+ ]+/).filter((language) => language !== ""),
+      ocr_languages: values.SLUICE_OCR_LANGUAGES.split(/[,+ ]+/).filter((language) => language !== "none"),
     },
     embedder: toEmbedder(values),
     storage:

@@ -124,10 +124,10 @@ const reading = {
     .describe("heap of the process that reads documents"),
   SLUICE_OCR_LANGUAGES: z
     .string()
-    .regex(/^([a-z_]{3,12}([,+ ]+[a-z_]{3,12})*)?$/i)
+    .regex(/^[a-z_]{3,12}([,+ ]+[a-z_]{3,12})*$/i)
     .default("eng")
     .describe(
-      "languages in which scanned pages and pictures are read, as Tesseract names them (`eng,deu`); each needs its package `@tesseract.js-data/…`; empty: none are read",
+      "languages in which scanned pages and pictures are read, as Tesseract names them (`eng,deu`); each needs its package `@tesseract.js-data/…`; `none`: none are read",
     ),
 };
 

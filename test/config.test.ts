@@ -140,7 +140,7 @@ describe("the configuration", () => {
       "eng",
       "chi_sim",
     ]);
-    expect(parseConfig({ SLUICE_OCR_LANGUAGES: "" }).extract.ocr_languages).toEqual([]);
+    expect(parseConfig({ SLUICE_OCR_LANGUAGES: "none" }).extract.ocr_languages).toEqual([]);
   });
 
   test("the embedding service's settings arrive where the adapter looks for them", () => {
