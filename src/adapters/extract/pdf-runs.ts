@@ -110,6 +110,13 @@ export function upright(frame: Frame, left: number, bottom: number, right: numbe
 }
 
 const HYPHEN = 2;
+/** Where TeX's fonts have letters drawn as one, if the document does not say what they are (OT1 and T1 encodings). */
+const ligatures = new Map(
+  ["ff", "fi", "fl", "ffi", "ffl"].flatMap((letters, index): [number, string][] => [
+    [0x0b + index, letters],
+    [0x1b + index, letters],
+  ]),
+);
 /** Gaps in ems: of a space, where PDFium sees one; and wider than any within a word. */
 const SPACE_GAP = 0.13;
 const WORD_GAP = 0.8;
@@ -135,11 +142,16 @@ function collect(pdfium: Pdfium, text: number, at: number, frame: Frame, fonts: 
   let spaced = true;
   // PDFium puts spaces where it sees gaps, before raised numbers and around brackets too: the gap's width decides.
   let maybe = false;
+  let before: [x: number, right: number] = [0, 0];
   let characters = 0;
   let unknown = 0;
   for (let index = 0; index < count; index++) {
     const code = unicodeOf(text, index);
-    if (code === 0x20 || code === 0xa0 || (code >= 9 && code <= 13) || code === 0x3000) {
+    const ligature =
+      code < 0x20 && pdfium._FPDFText_IsGenerated(text, index) === 0 ? ligatures.get(code) : undefined;
+    if (ligature !== undefined) {
+      // A letter like any other.
+    } else if (code === 0x20 || code === 0xa0 || (code >= 9 && code <= 13) || code === 0x3000) {
       if (code === 0x20 && pdfium._FPDFText_IsGenerated(text, index) === 1) maybe = true;
       else spaced = true;
       continue;
@@ -152,16 +164,24 @@ function collect(pdfium: Pdfium, text: number, at: number, frame: Frame, fonts: 
     characters++;
     // The font draws something and does not say what.
     if (style.unknown || code === 0 || code === 0xfffd || (code >= 0xe000 && code <= 0xf8ff)) unknown++;
-    if (code === 0) continue;
     // Fails for characters outside the page, whose place nobody sees.
     if (boxOf(text, index, at) === 0) continue;
     // Memory that has grown has left this view.
     if (floats.length === 0) floats = pdfium.HEAPF32;
     if (isOutside(frame, floats, at >> 2)) continue;
     const [x, right] = along(frame, style.turn, floats, at >> 2);
-    const character = code === HYPHEN ? "-" : String.fromCodePoint(code);
+    const character = ligature ?? (code === HYPHEN ? "-" : String.fromCodePoint(code));
     const last = runs.at(-1);
-    const gap = last === undefined ? 0 : Math.abs(x - last.right);
+    // Letters drawn as one share their place.
+    const isSame = x === before[0] && right === before[1];
+    const gap = last === undefined || isSame ? 0 : Math.abs(x - last.right);
+    before = [x, right];
+    if (code === 0) {
+      // Nothing to read, and no gap either.
+      if (last !== undefined && !spaced && gap < WORD_GAP * style.size)
+        last.right = Math.max(last.right, right);
+      continue;
+    }
     const isSpaced = spaced || (maybe && gap > SPACE_GAP * style.size);
     // Letters of one word may be drawn far apart; cells of a table are often drawn as one piece with gaps.
     if (run === undefined || isSpaced || gap > WORD_GAP * style.size) {
