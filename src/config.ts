@@ -46,7 +46,7 @@ export interface Config {
   shutdown_ms: number;
   chunk: { max_tokens: number; overlap_tokens: number };
   /** `soffice`: LibreOffice's program, where there is one. */
-  extract: { timeout_ms: number; memory_mb: number; soffice: string | undefined };
+  extract: { timeout_ms: number; memory_mb: number; soffice: string | undefined; ocr_languages: string[] };
   embedder: EmbedderConfig;
   /** Where to ask for models other than the configured one; undefined: nowhere. */
   embedding_service: EmbeddingServiceConfig | undefined;
@@ -224,6 +224,7 @@ function toConfig(values: Settings): Config {
       timeout_ms: values.SLUICE_EXTRACT_TIMEOUT_SECONDS * 1_000,
       memory_mb: values.SLUICE_EXTRACT_MEMORY_MB,
       soffice: values.SLUICE_SOFFICE === "off" ? undefined : values.SLUICE_SOFFICE,
+      ocr_languages: values.SLUICE_OCR_LANGUAGES.split(/[,+ ]+/).filter((language) => language !== "none"),
     },
     embedder: toEmbedder(values, resolve(values.SLUICE_DATA_DIR)),
     embedding_service: toEmbeddingService(values),

@@ -166,7 +166,7 @@ export const errorTable = {
     status: 422,
     retryable: false,
     title: "The document holds no text",
-    fix: "Upload a file with text in it; scanned pages without a text layer can't be read yet.",
+    fix: "Upload a file with text in it; scans need SLUICE_OCR_LANGUAGES to name their language.",
   },
   encrypted_document: {
     status: 422,

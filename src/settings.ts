@@ -130,6 +130,13 @@ const reading = {
     .describe(
       "path of LibreOffice's `soffice`, by which formats are read that nothing else here reads; `off` for none; without it, the one on the PATH",
     ),
+  SLUICE_OCR_LANGUAGES: z
+    .string()
+    .regex(/^[a-z_]{3,12}([,+ ]+[a-z_]{3,12})*$/i)
+    .default("eng")
+    .describe(
+      "languages in which scanned pages and pictures are read, as Tesseract names them (`eng,deu`); each needs its package `@tesseract.js-data/…`; `none`: none are read",
+    ),
 };
 
 const embedder = {

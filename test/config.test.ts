@@ -167,6 +167,15 @@ describe("the configuration", () => {
     expect(config.reranking).toEqual({ candidates: 20, timeout_ms: 300 });
   });
 
+  test("languages of scans: a list, or none", () => {
+    expect(parseConfig({}).extract.ocr_languages).toEqual(["eng"]);
+    expect(parseConfig({ SLUICE_OCR_LANGUAGES: "eng, chi_sim" }).extract.ocr_languages).toEqual([
+      "eng",
+      "chi_sim",
+    ]);
+    expect(parseConfig({ SLUICE_OCR_LANGUAGES: "none" }).extract.ocr_languages).toEqual([]);
+  });
+
   test("the embedding service's settings arrive where the adapter looks for them", () => {
     const { embedder } = parseConfig({
       SLUICE_EMBEDDER: "openai",

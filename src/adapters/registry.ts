@@ -162,9 +162,13 @@ export async function openSnsPublisher(options: SnsPublisherOptions) {
 export async function openExtractor(settings: {
   timeout_ms: number;
   memory_mb: number;
+  ocr_languages: readonly string[];
   size: number;
   soffice?: string | undefined;
 }): Promise<Extractor> {
+  const { languageData } = await import("./extract/ocr.ts");
+  // Now, rather than with the first scan.
+  for (const language of settings.ocr_languages) languageData(language);
   const { createProcessExtractor } = await import("./extract/process-extractor.ts");
   const extractor = createProcessExtractor(settings);
   const { soffice, timeout_ms } = settings;

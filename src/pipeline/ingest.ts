@@ -72,16 +72,20 @@ export async function ingest(
     collection: current.collection,
     lease: claimed,
     signal,
+    kept,
+    keep: (data) => journal.keep(stage_name, { ...data, partial: true }),
     progress: (reached, total) => journal.progress(stage_name, reached, total),
     commit: (change) => journal.commit(change),
   });
   let stage_name: StageName = pipeline[0].name;
+  let kept: Record<string, unknown> | undefined;
   let output: unknown;
   for (const stage of pipeline as readonly Stage<unknown, unknown>[]) {
     signal.throwIfAborted();
     stage_name = stage.name;
     const checkpoint = done.get(stage.name);
-    if (checkpoint) {
+    kept = isPartial(checkpoint) ? checkpoint : undefined;
+    if (checkpoint && !kept) {
       output = await stage.restore(checkpoint, contextUnder(under));
       continue;
     }
@@ -166,6 +170,11 @@ async function publishedUnless(reason: ConflictReason, writing: Promise<void>): 
     if (error instanceof ConflictError && error.reason === reason) return false;
     throw error;
   }
+}
+
+/** Whether a checkpoint was kept before its stage had ended. */
+function isPartial(checkpoint: Record<string, unknown> | undefined): boolean {
+  return checkpoint?.partial === true;
 }
 
 /** Keys of the blobs that the checkpoints of these versions name. */

@@ -17,6 +17,8 @@ export interface Journal {
   record(events: EventDraft[], change?: Change): Promise<void>;
   /** A change of something else than the document itself. */
   commit(change: Change): Promise<void>;
+  /** A stage's checkpoint before its end. */
+  keep(stage: Stage, data: Record<string, unknown>): Promise<void>;
   /** Tells of progress, at most every `PROGRESS_MS`; a failure to write it shows in the next write. */
   progress(stage: Stage, done: number, total: number | null): void;
 }
@@ -87,6 +89,15 @@ export function createJournal(
     commit: (change) =>
       inTurn(async () => {
         await documents.commit([{ ...change, tenant_id, lease }]);
+      }),
+    keep: (stage, data) =>
+      inTurn(() => {
+        const { job_id, version } = document;
+        const { done, total } = document.stage === stage ? document.progress : { done: 0, total: null };
+        return write(
+          [{ event_type: "rag.ingestion.progressed", data: { job_id, version, stage, done, total } }],
+          { checkpoint: { stage, data } },
+        );
       }),
     progress(stage, done, total) {
       const now = system.monotonic();

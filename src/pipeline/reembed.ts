@@ -79,6 +79,9 @@ async function addVectors(
     collection,
     lease: claimed,
     signal,
+    // The vectors themselves say how far it is.
+    kept: undefined,
+    keep: async () => {},
     progress: () => {},
     commit: async (change) => {
       await documents.commit([{ ...change, tenant_id, lease: claimed }]);

@@ -26,6 +26,10 @@ export interface StageContext extends StageTools {
   lease: Lease;
   /** Fires when the work must stop: cancelled, lease lost, shutting down. */
   signal: AbortSignal;
+  /** What an earlier attempt kept of this stage. */
+  kept: Record<string, unknown> | undefined;
+  /** Stores how far the stage has come, for the next attempt's `kept`. Names that end in `_key` are blobs. */
+  keep(data: Record<string, unknown>): Promise<void>;
   /** Says how far the stage is. Cheap: written to the log at most ten times a second. */
   progress(done: number, total: number | null): void;
   /** Writes in the job's name: refused with `lease_lost` once the job is somebody else's. */

@@ -7,6 +7,14 @@ export interface ExtractionSource {
   filename: string;
 }
 
+/** Pages that were hard to read, kept from one attempt to the next, so that none is read twice. */
+export interface PageCache {
+  /** What earlier attempts kept, by page, from 1. */
+  readonly kept: ReadonlyMap<number, string>;
+  /** Called when such a page has been read; `content` is for this extractor alone to understand. */
+  keep(page: number, content: string): void;
+}
+
 /**
  * Reads text and structure out of files.
  * MUST be contained: whatever the file does (crash, hang, eat memory), the caller gets a SluiceError in bounded time.
@@ -16,6 +24,7 @@ export interface Extractor {
   readonly media_types: ReadonlySet<string>;
   /**
    * @param progress called as pages or bytes are done; total null while unknown
+   * @param pages of the same bytes; an extractor MUST NOT read those again that it finds there, and may keep none
    * @throws SluiceError unsupported_media_type, empty_document, encrypted_document, malformed_document, limit_exceeded,
    *   extraction_timeout, extraction_out_of_memory or extraction_crashed; the signal's reason when it fires
    */
@@ -23,6 +32,7 @@ export interface Extractor {
     source: ExtractionSource,
     progress: (done: number, total: number | null) => void,
     signal: AbortSignal,
+    pages?: PageCache,
   ): Promise<ExtractedText>;
   close(): Promise<void>;
 }

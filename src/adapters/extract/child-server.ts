@@ -1,7 +1,7 @@
 /** The child's end of the channel: reads one document after another and sends each back in pieces. */
 import type { ExtractedText } from "../../chunk.ts";
 import { SluiceError } from "../../errors.ts";
-import type { ExtractionSource } from "../../ports/extractor.ts";
+import type { ExtractionSource, PageCache } from "../../ports/extractor.ts";
 import type { ChildMessage, ExtractRequest } from "./protocol.ts";
 
 /** Messages stay small, so that neither side ever holds a giant one beside the document itself. */
@@ -13,6 +13,7 @@ const MEMORY_EVERY_MS = 250;
 type Read = (
   source: ExtractionSource,
   progress: (done: number, total: number | null) => void,
+  options: { ocr_languages: readonly string[]; pages: PageCache },
 ) => Promise<ExtractedText>;
 
 /** Serves the parent until it goes away, then ends this process. */
@@ -28,7 +29,9 @@ export function serveExtraction(read: Read): void {
 
 async function answer(read: Read, request: ExtractRequest): Promise<void> {
   try {
-    const extracted = await read(request, throttled());
+    const { ocr_languages, kept } = request;
+    const keep = (page: number, content: string) => void send({ type: "page", page, content });
+    const extracted = await read(request, throttled(), { ocr_languages, pages: { kept, keep } });
     const { text, blocks, page_count, title, facts = {} } = extracted;
     // Each piece waits for the one before to be written: a queue of them all would be the giant message again.
     for (let at = 0; at < text.length; at += TEXT_PIECE) {

@@ -4,18 +4,19 @@ import type { ExtractedText } from "../../chunk.ts";
 import type { ExtractionSource, Extractor } from "../../ports/extractor.ts";
 import { containedType } from "./container.ts";
 import { mediaTypes, readerOf } from "./registry.ts";
+import type { ReaderInput } from "./text-builder.ts";
 
 /** Reads one document. @throws SluiceError as the readers do; whatever `progress` throws */
 export async function readDocument(
-  source: ExtractionSource,
+  { media_type, filename, path }: ExtractionSource,
   progress: (done: number, total: number | null) => void,
+  options: Pick<ReaderInput, "ocr_languages" | "pages"> = {},
 ): Promise<ExtractedText> {
-  const { filename, media_type, path } = source;
   const declared = await readerOf(media_type, filename);
   const bytes = await readFile(path);
   const contained = containedType(bytes, filename);
   const read = contained === undefined ? declared : await readerOf(contained, filename);
-  return read({ bytes, filename, progress });
+  return read({ ...options, bytes, filename, progress });
 }
 
 /**
@@ -26,12 +27,13 @@ export async function readDocument(
 export function createInProcessExtractor(): Extractor {
   return {
     media_types: mediaTypes,
-    async extract(source, progress, signal) {
+    async extract(source, progress, signal, pages) {
       signal.throwIfAborted();
-      const extracted = await readDocument(source, (done, total) => {
+      const tell = (done: number, total: number | null) => {
         signal.throwIfAborted();
         progress(done, total);
-      });
+      };
+      const extracted = await readDocument(source, tell, pages === undefined ? {} : { pages });
       signal.throwIfAborted();
       return extracted;
     },

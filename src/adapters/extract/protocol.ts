@@ -5,11 +5,16 @@ import type { ExtractionSource } from "../../ports/extractor.ts";
 
 export interface ExtractRequest extends ExtractionSource {
   type: "extract";
+  ocr_languages: readonly string[];
+  /** What earlier attempts kept of pages. */
+  kept: ReadonlyMap<number, string>;
 }
 
 /** A document's answer: any number of pieces, then `done`; or `error`. Nothing more follows either of these. */
 export type ChildMessage =
   | { type: "progress"; done: number; total: number | null }
+  /** A page that was hard to read, to be kept for the next attempt should this one fail. */
+  | { type: "page"; page: number; content: string }
   | { type: "text"; text: string }
   | { type: "blocks"; blocks: Block[] }
   | { type: "done"; page_count: number | null; title: string | null; facts: DocumentFacts }

@@ -8,6 +8,7 @@ import { pipeline } from "node:stream/promises";
 import type { Block, DocumentFacts, ExtractedText } from "../../chunk.ts";
 import { SluiceError } from "../../errors.ts";
 import type { BlobStore } from "../../ports/blob-store.ts";
+import { openPageCache } from "../page-cache.ts";
 import type { Stage, StageContext } from "../stage.ts";
 
 interface ExtractCheckpoint extends Record<string, unknown> {
@@ -23,13 +24,19 @@ export const extract: Stage<undefined, ExtractedText> = {
 
   async run(_input, context) {
     const { source, system, blobs, extractor, signal } = context;
+    const pages = await openPageCache(context);
     const extracted = await withLocalFile(context, (path) =>
       extractor.extract(
         { path, media_type: source.media_type, filename: source.filename },
         context.progress,
         signal,
+        pages,
       ),
-    );
+    ).catch(async (error: unknown) => {
+      if (!signal.aborted) await pages.flush();
+      throw error;
+    });
+    await pages.settle();
     const { text, blocks, page_count, title, facts = {} } = extracted;
     // Fresh keys: a worker that lost its lease can only write beside its successor, never over it.
     const text_key = `${source.tenant_id}/${system.newId("blob")}`;
