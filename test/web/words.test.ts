@@ -16,6 +16,13 @@ test("words of the query and forms of them are marked, whatever their case and a
   expect(marked("nothing here", "")).toEqual([]);
 });
 
+test("words that searches leave out are not marked, unless they are all that was asked for", () => {
+  const marked = (query: string) =>
+    markWords("The keeper opens the lock", query).filter((piece) => piece.marked);
+  expect(marked("when does the lock open").map(({ text }) => text)).toEqual(["opens", "lock"]);
+  expect(marked("the").map(({ text }) => text)).toEqual(["The", "the"]);
+});
+
 test("the pieces of a text are the text", () => {
   const text = "water: Water, waters?  水 and wäter";
   expect(

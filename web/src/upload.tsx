@@ -31,7 +31,7 @@ export function DropZone({ uploader, welcome }: { uploader: Uploader; welcome: b
           </button>
         )}
       </div>
-      <p class="hint">Text, Markdown, HTML, PDF, DOCX. Or paste.</p>
+      <p class="hint">PDF, Office, mail, scans, pictures, text. Or paste.</p>
       <input
         ref={input}
         type="file"

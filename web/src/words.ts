@@ -1,5 +1,7 @@
 /** Small texts: sizes, durations, kinds of file, and which words of a passage a query meant. Pure. */
 
+import { queryWordsOf } from "../../src/adapters/keywords.ts";
+
 // A number and its unit never part at the end of a line: U+00A0 is a space that does not break.
 
 export function formatBytes(bytes: number): string {
@@ -59,7 +61,7 @@ function isForm(word: string, stem: string): boolean {
 
 /** Splits a text so that the words of the query, and forms of them, can be marked. */
 export function markWords(text: string, query: string): Piece[] {
-  const wanted = new Set(Array.from(query.matchAll(WORD), ([word]) => fold(word)));
+  const wanted = new Set(queryWordsOf(query).map(fold));
   const stems = [...wanted].filter((word) => word.length >= 4);
   const pieces: Piece[] = [];
   let end = 0;
