@@ -1,11 +1,11 @@
-/** The cloud profile's services, and what goes wrong with them: PostgreSQL behind a proxy, S3 (MinIO), SQS (emulated), Kafka. */
+/** The cloud profile's services, and what goes wrong with them: PostgreSQL behind a proxy, S3 (Versity S3 Gateway), SQS (emulated), Kafka. */
 import pg from "pg";
 import type { SluiceEvent } from "../src/events.ts";
 import { eventOf, makeTopic, readTopics } from "../test/adapters/kafka/topics.ts";
 import { startAws } from "../test/services/aws.ts";
 import { startKafka } from "../test/services/kafka.ts";
-import { startMinio } from "../test/services/minio.ts";
 import { startPostgres } from "../test/services/postgres.ts";
+import { startS3 } from "../test/services/s3.ts";
 import { startToxiproxy } from "../test/services/toxiproxy.ts";
 import type { Random } from "../test/simulation/random.ts";
 import type { Ledger } from "./balance.ts";
@@ -46,7 +46,7 @@ export async function startServices({ kafka_away_ms }: { kafka_away_ms: number }
     const postgres = await start(startPostgres({}, { vectors: true }));
     const proxy = await start(startToxiproxy(`127.0.0.1:${postgres.port}`));
     const aws = await start(startAws());
-    const minio = await start(startMinio());
+    const s3 = await start(startS3());
     const kafka = await start(startKafka());
     await makeTopic(kafka.brokers, { topic: TOPIC, partitions: 3 });
     const through = new URL(postgres.role_url);
@@ -54,10 +54,10 @@ export async function startServices({ kafka_away_ms }: { kafka_away_ms: number }
     return {
       env: {
         ...aws.env,
-        AWS_ACCESS_KEY_ID: minio.credentials.accessKeyId,
-        AWS_SECRET_ACCESS_KEY: minio.credentials.secretAccessKey,
-        SLUICE_S3_BUCKET: await minio.bucket("files"),
-        SLUICE_S3_ENDPOINT: minio.endpoint,
+        AWS_ACCESS_KEY_ID: s3.credentials.accessKeyId,
+        AWS_SECRET_ACCESS_KEY: s3.credentials.secretAccessKey,
+        SLUICE_S3_BUCKET: await s3.bucket("files"),
+        SLUICE_S3_ENDPOINT: s3.endpoint,
         SLUICE_PROFILE: "cloud",
         SLUICE_POSTGRES_URL: through.href,
         SLUICE_SQS_WAIT_SECONDS: "2",
@@ -76,8 +76,8 @@ export async function startServices({ kafka_away_ms }: { kafka_away_ms: number }
           weight: 4,
           run: (random) => proxy.swallowAnswers(50 + random.below(500)),
         },
-        { name: "S3 killed", weight: 2, run: () => minio.restart() },
-        { name: "S3 frozen", weight: 1, run: (random) => whileFrozen(minio, 500 + random.below(4_000)) },
+        { name: "S3 killed", weight: 2, run: () => s3.restart() },
+        { name: "S3 frozen", weight: 1, run: (random) => whileFrozen(s3, 500 + random.below(4_000)) },
         // The emulator keeps its messages in memory: killed, it would lose what SQS does not lose.
         { name: "SQS frozen", weight: 2, run: (random) => whileFrozen(aws, 500 + random.below(4_000)) },
         { name: "Kafka frozen", weight: 1, run: () => whileFrozen(kafka, kafka_away_ms) },

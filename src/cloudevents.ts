@@ -5,32 +5,44 @@
  * `id` is the event_id, `subject` the document_id, `data` the event's data, and the rest of the envelope travels as
  * extension attributes, whose names may hold no underscore. Nothing is lost on the way there and back.
  */
-import { anyEventSchema, type SluiceEvent } from "./events.ts";
+import { z } from "zod";
+import { anyEventSchema, type EventType, eventDataSchemas, eventTypes, type SluiceEvent } from "./events.ts";
+
+const attributes = {
+  specversion: z.literal("1.0"),
+  id: z.string().describe("the event_id"),
+  source: z.string().describe("a URI reference: which installation speaks; unique together with id"),
+  type: z.enum(eventTypes).describe("the event_type"),
+  subject: z.string().describe("the document_id"),
+  time: z.iso.datetime().describe("the timestamp"),
+  datacontenttype: z.literal("application/json"),
+  correlationid: z.string().describe("ties together everything that one upload caused"),
+  causationid: z.string().optional().describe("absent when nothing is known to have caused the event"),
+  tenantid: z.string(),
+  idempotencykey: z
+    .string()
+    .describe("the same in every delivery of this fact; what a receiver tells repetitions by"),
+  sequence: z
+    .string()
+    .regex(/^\d{16}$/)
+    .describe("place in the log, with leading zeros, so that the order of texts is the order of numbers"),
+  collection: z.string(),
+};
+const attributesSchema = z.object(attributes);
 
 /** One event as a CloudEvent. Every attribute is a string, as all transports want it. */
-export interface CloudEvent {
-  specversion: "1.0";
-  /** The event_id. */
-  id: string;
-  /** A URI reference: which installation of Sluice speaks. `source` and `id` together are unique. */
-  source: string;
-  /** The event_type. */
-  type: string;
-  /** The document_id. */
-  subject: string;
-  /** RFC 3339. */
-  time: string;
-  datacontenttype: "application/json";
-  correlationid: string;
-  /** Absent when nothing is known to have caused the event. */
-  causationid?: string;
-  tenantid: string;
-  /** The same in every delivery of this fact; what a receiver tells repetitions by. */
-  idempotencykey: string;
-  /** Place in the log: 16 decimal digits with leading zeros, so that the order of texts is the order of numbers. */
-  sequence: string;
-  collection: string;
-  data: unknown;
+export type CloudEvent = z.infer<typeof attributesSchema> & { data: unknown };
+
+/** Schema of the CloudEvents that events of one type become. */
+export function cloudEventSchema(type: EventType) {
+  return z.object({ ...attributes, type: z.literal(type), data: eventDataSchemas[type] });
+}
+
+/** Schema of the headers in binary mode. */
+export function binaryHeadersSchema(type: EventType, binding: CloudEventBinding) {
+  const { datacontenttype, ...named } = { ...attributes, type: z.literal(type) };
+  const headers = Object.entries(named).map(([name, schema]) => [`${prefixes[binding]}${name}`, schema]);
+  return z.object({ "content-type": datacontenttype, ...Object.fromEntries(headers) });
 }
 
 /** What a transport carries: headers and a body, both text. */

@@ -16,7 +16,7 @@ import type { Follower } from "../progress/follow.ts";
 import type { Search } from "../search/search.ts";
 
 export interface AppDependencies {
-  config: Pick<Config, "max_upload_bytes">;
+  config: Pick<Config, "max_upload_bytes" | "publishers">;
   system: System;
   log: Logger;
   documents: DocumentStore;

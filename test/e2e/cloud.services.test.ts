@@ -1,4 +1,4 @@
-/** The whole journey on the cloud profile: PostgreSQL, S3 (MinIO), SQS (emulated), Kafka; and with Pinecone (a stand-in). */
+/** The whole journey on the cloud profile: PostgreSQL, S3 (Versity S3 Gateway), SQS (emulated), Kafka; and with Pinecone (a stand-in). */
 import { execFile } from "node:child_process";
 import { createHash } from "node:crypto";
 import { mkdtempSync, rmSync } from "node:fs";
@@ -10,9 +10,9 @@ import { eventOf, makeTopic, readTopics } from "../adapters/kafka/topics.ts";
 import { expectLegal } from "../journey.ts";
 import { startAws } from "../services/aws.ts";
 import { type KafkaBroker, startKafka } from "../services/kafka.ts";
-import { startMinio } from "../services/minio.ts";
 import { startPineconeServer } from "../services/pinecone-server.ts";
 import { startPostgres } from "../services/postgres.ts";
+import { startS3 } from "../services/s3.ts";
 import { type Client, createClient } from "./client.ts";
 import { cleanEnv, freePort, type Running, root, startSluice } from "./processes.ts";
 
@@ -34,16 +34,16 @@ async function startNode(command: "api" | "worker", settings: Record<string, str
 
 beforeAll(async () => {
   const postgres = await start(startPostgres({}, { vectors: true }));
-  const minio = await start(startMinio());
+  const s3 = await start(startS3());
   const aws = await start(startAws());
   kafka = await start(startKafka());
   await makeTopic(kafka.brokers, { topic: "sluice.events", partitions: 3 });
   env = {
     ...aws.env,
-    AWS_ACCESS_KEY_ID: minio.credentials.accessKeyId,
-    AWS_SECRET_ACCESS_KEY: minio.credentials.secretAccessKey,
-    SLUICE_S3_BUCKET: await minio.bucket("files"),
-    SLUICE_S3_ENDPOINT: minio.endpoint,
+    AWS_ACCESS_KEY_ID: s3.credentials.accessKeyId,
+    AWS_SECRET_ACCESS_KEY: s3.credentials.secretAccessKey,
+    SLUICE_S3_BUCKET: await s3.bucket("files"),
+    SLUICE_S3_ENDPOINT: s3.endpoint,
     SLUICE_S3_PREFIX: "sluice/",
     SLUICE_PROFILE: "cloud",
     SLUICE_POSTGRES_URL: postgres.role_url,

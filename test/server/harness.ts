@@ -7,6 +7,7 @@ import { z } from "zod";
 import { createMemoryBlobStore } from "../../src/adapters/memory/blob-store.ts";
 import { createMemoryStorage } from "../../src/adapters/memory/storage.ts";
 import { createSystem } from "../../src/adapters/node/system.ts";
+import type { PublisherConfig } from "../../src/config.ts";
 import { advance, type DocumentRecord } from "../../src/document.ts";
 import type { ErrorInfo } from "../../src/errors.ts";
 import type { EventData, EventType, SluiceEvent } from "../../src/events.ts";
@@ -25,6 +26,7 @@ const readable = new Set(["text/plain", "text/markdown", "text/html", "applicati
 
 export interface ServerOptions {
   max_upload_bytes?: number;
+  publishers?: PublisherConfig[];
   blobs?: BlobStore;
   page_dir?: string;
   /** Log lines, as parsed objects. */
@@ -54,7 +56,7 @@ export async function startServer(options: ServerOptions = {}) {
     { write: (line: string) => options.onLog?.(JSON.parse(line) as Record<string, unknown>) },
   );
   const app = await buildApp({
-    config: { max_upload_bytes },
+    config: { max_upload_bytes, publishers: options.publishers ?? [] },
     system,
     log,
     documents,

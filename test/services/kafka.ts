@@ -49,7 +49,7 @@ export interface KafkaBroker {
 
 /** @throws Error with the end of the broker's log when it doesn't start */
 export async function startKafka(options: KafkaBrokerOptions = {}): Promise<KafkaBroker> {
-  const jars = await findJars();
+  const jars = await fetchKafka();
   const folder = await mkdtemp(join(tmpdir(), "sluice-kafka-"));
   const [port, saslPort, controllerPort] = await freePorts(3);
   const login = { username: "sluice", password: "sluice-secret" };
@@ -199,7 +199,7 @@ function toProperties(settings: Record<string, string>): string {
 }
 
 /** The folder of Kafka's jars; fetched when this machine has none of this version yet. */
-async function findJars(): Promise<string> {
+export async function fetchKafka(): Promise<string> {
   const [, version] =
     /<artifactId>kafka_2\.13<\/artifactId>\s*<version>([^<]+)</.exec(readFileSync(POM, "utf8")) ?? [];
   if (!version) throw new Error(`${POM} names no version of Kafka`);

@@ -22,9 +22,14 @@ export interface ToxicProxy {
   stop(): Promise<void>;
 }
 
+/** @returns its program */
+export function buildToxiproxy(): string {
+  return goProgram(MODULE, "server");
+}
+
 /** @throws Error when it can't be built or doesn't start */
 export async function startToxiproxy(upstream: string): Promise<ToxicProxy> {
-  const program = goProgram(MODULE, "server");
+  const program = buildToxiproxy();
   const [control, port] = [await freePort(), await freePort()];
   const child = spawn(program, ["-host", "127.0.0.1", "-port", String(control)], {
     env: { ...process.env, LOG_LEVEL: "error" },

@@ -4,7 +4,12 @@
  * Durability: WAL with synchronous=FULL, so a commit has been fsynced when it returns. Readers never wait for the
  * writer nor it for them; writers of several processes take turns on the write lock with BEGIN IMMEDIATE.
  */
-import { DatabaseSync } from "node:sqlite";
+import {
+  DatabaseSync,
+  type SQLInputValue,
+  type SQLOutputValue,
+  type StatementResultingChanges,
+} from "node:sqlite";
 import { getLoadablePath } from "sqlite-vec";
 import { SluiceError } from "../../errors.ts";
 
@@ -212,20 +217,26 @@ export interface OpenOptions {
   readOnly?: boolean;
 }
 
-/** Opens a connection. The schema must be there: `migrate` makes it. */
+/**
+ * Opens a connection. The schema must be there: `migrate` makes it.
+ *
+ * @throws SluiceError `storage_unavailable`
+ */
 export function openDatabase(path: string, options: OpenOptions = {}): DatabaseSync {
-  const db = new DatabaseSync(path, {
-    readOnly: options.readOnly ?? false,
-    allowExtension: true,
-    timeout: 5_000,
+  return translated(() => {
+    const db = new DatabaseSync(path, {
+      readOnly: options.readOnly ?? false,
+      allowExtension: true,
+      timeout: 5_000,
+    });
+    db.loadExtension(getLoadablePath());
+    db.enableLoadExtension(false);
+    if (!options.readOnly) {
+      db.exec("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 2000;");
+    }
+    db.exec("PRAGMA cache_size = -16000; PRAGMA temp_store = MEMORY; PRAGMA mmap_size = 268435456;");
+    return db;
   });
-  db.loadExtension(getLoadablePath());
-  db.enableLoadExtension(false);
-  if (!options.readOnly) {
-    db.exec("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 2000;");
-  }
-  db.exec("PRAGMA cache_size = -16000; PRAGMA temp_store = MEMORY; PRAGMA mmap_size = 268435456;");
-  return db;
 }
 
 /**
@@ -253,19 +264,47 @@ export function migrate(db: DatabaseSync): void {
   }
 }
 
+type Row = Record<string, SQLOutputValue>;
+
+export interface Statement {
+  get(...values: SQLInputValue[]): Row | undefined;
+  all(...values: SQLInputValue[]): Row[];
+  run(...values: SQLInputValue[]): StatementResultingChanges;
+  iterate(...values: SQLInputValue[]): Iterable<Row>;
+}
+/** @throws SluiceError `storage_unavailable` where the file can't be read or written */
+export type Sql = (text: string) => Statement;
+
 /** Prepares each statement once per connection. */
-export function statements(db: DatabaseSync) {
-  const prepared = new Map<string, ReturnType<DatabaseSync["prepare"]>>();
-  return function sql(text: string) {
+export function statements(db: DatabaseSync): Sql {
+  const prepared = new Map<string, Statement>();
+  return function sql(text) {
     let statement = prepared.get(text);
     if (!statement) {
-      statement = db.prepare(text);
+      statement = prepare(db, text);
       prepared.set(text, statement);
     }
     return statement;
   };
 }
-export type Sql = ReturnType<typeof statements>;
+
+function prepare(db: DatabaseSync, text: string): Statement {
+  const statement = translated(() => db.prepare(text));
+  return {
+    get: (...values) => translated(() => statement.get(...values)),
+    all: (...values) => translated(() => statement.all(...values)),
+    run: (...values) => translated(() => statement.run(...values)),
+    iterate: (...values) => statement.iterate(...values),
+  };
+}
+
+function translated<T>(use: () => T): T {
+  try {
+    return use();
+  } catch (error) {
+    throw translateError(error);
+  }
+}
 
 /** SQLite's result codes that mean "this can't be written here and now" (https://sqlite.org/rescode.html). */
 const unavailable = new Map([

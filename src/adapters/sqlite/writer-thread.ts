@@ -47,9 +47,9 @@ function openMigrated(): DatabaseSync {
     migrate(database);
     return database;
   } catch (error) {
-    // As an error of the thread it would lose what it is.
+    // Thrown, it would lose what it is, and might overtake the message. Messages are handed over before the exit is told.
     port.postMessage({ unusable: describe(translateError(error)) });
-    throw error;
+    process.exit(1);
   }
 }
 

@@ -60,11 +60,20 @@ export interface Writer {
   close(): Promise<void>;
 }
 
-function toError({ code, message, retryable, retry_after_ms }: Failure): SluiceError {
-  return new SluiceError(code, message, {
-    retryable,
-    ...(retry_after_ms === undefined ? {} : { retry_after_ms }),
-  });
+/** What the thread says went wrong, as the error that it was there. */
+function errorOf({ conflict, failure, defect }: Omit<WriteAnswer, "id">): Error | undefined {
+  if (conflict) return new ConflictError(conflict);
+  if (failure) {
+    const { code, message, retryable, retry_after_ms } = failure;
+    return new SluiceError(code, message, {
+      retryable,
+      ...(retry_after_ms === undefined ? {} : { retry_after_ms }),
+    });
+  }
+  if (!defect) return undefined;
+  const error = new Error(defect.message);
+  if (defect.stack) error.stack = defect.stack;
+  return error;
 }
 
 /** Milliseconds of a clock that never jumps, the same on every thread of the process. */
@@ -81,8 +90,8 @@ export async function startWriter(data: WriterData, onCommit: (effects: Effects)
 
   await new Promise<void>((resolve, reject) => {
     thread.once("message", ({ unusable }: { unusable?: Omit<WriteAnswer, "id"> }) => {
-      if (unusable?.failure) reject(toError(unusable.failure));
-      else if (unusable === undefined) resolve();
+      if (unusable) reject(errorOf(unusable));
+      else resolve();
     });
     thread.once("error", reject);
   });
@@ -93,14 +102,9 @@ export async function startWriter(data: WriterData, onCommit: (effects: Effects)
     const waiter = waiting.get(answer.id);
     waiting.delete(answer.id);
     if (waiting.size === 0) thread.unref();
-    if (answer.conflict) waiter?.reject(new ConflictError(answer.conflict));
-    else if (answer.failure) {
-      waiter?.reject(toError(answer.failure));
-    } else if (answer.defect) {
-      const error = new Error(answer.defect.message);
-      if (answer.defect.stack) error.stack = answer.defect.stack;
-      waiter?.reject(error);
-    } else {
+    const error = errorOf(answer);
+    if (error) waiter?.reject(error);
+    else {
       waiter?.resolve(answer.result as never);
       if (answer.effects) onCommit(answer.effects);
     }

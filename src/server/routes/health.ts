@@ -16,7 +16,7 @@ const BLOB_CHECK_MS = 2_000;
 
 export function healthRoutes(
   app: App,
-  { system, documents, queue, blobs, log }: AppDependencies,
+  { config, system, documents, queue, blobs, log }: AppDependencies,
   metrics: Metrics,
   version: string,
 ): void {
@@ -139,7 +139,7 @@ export function healthRoutes(
     async () => app.swagger() as unknown as Record<string, unknown>,
   );
 
-  const channels = describeChannels(version);
+  const channels = describeChannels(version, config.publishers);
   app.get(
     "/asyncapi.json",
     {

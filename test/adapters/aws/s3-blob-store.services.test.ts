@@ -1,4 +1,4 @@
-/** The S3 blob store over a real server of that protocol (MinIO), which checks signatures, checksums and part sizes. */
+/** The S3 blob store over a real server of that protocol (Versity S3 Gateway), which checks signatures, checksums and part sizes. */
 import { createHash } from "node:crypto";
 import { once } from "node:events";
 import { createServer, type IncomingMessage } from "node:http";
@@ -10,23 +10,23 @@ import { describeBlobStore } from "../../../contracts/index.ts";
 import { createS3BlobStore } from "../../../src/adapters/aws/s3-blob-store.ts";
 import { checkS3 } from "../../../src/adapters/aws/s3-check.ts";
 import type { ServiceCheck } from "../../../src/ports/service-check.ts";
-import { type MinioServer, startMinio } from "../../services/minio.ts";
+import { type S3Server, startS3 } from "../../services/s3.ts";
 import { startToxiproxy } from "../../services/toxiproxy.ts";
 
 const MiB = 1024 * 1024;
-let minio: MinioServer;
+let s3: S3Server;
 let bucket: string;
 let opened = 0;
 
 beforeAll(async () => {
-  minio = await startMinio();
-  bucket = await minio.bucket("sluice");
+  s3 = await startS3();
+  bucket = await s3.bucket("sluice");
 });
-afterAll(() => minio.stop());
+afterAll(() => s3.stop());
 
 function optionsOf() {
   opened += 1;
-  const { endpoint, region, credentials } = minio;
+  const { endpoint, region, credentials } = s3;
   return { endpoint, region, credentials, bucket, prefix: `run-${opened}/`, force_path_style: true };
 }
 
@@ -43,13 +43,13 @@ async function sha256Of(source: AsyncIterable<Uint8Array>): Promise<string> {
 }
 
 describeBlobStore(
-  "S3 (MinIO)",
+  "S3 (Versity S3 Gateway)",
   async () => {
     const options = optionsOf();
     const store = createS3BlobStore(options);
     return { store, reopen: async () => createS3BlobStore(options), close: () => store.close() };
   },
-  { local_path: "objects lie in a bucket", keys_within_keys: "MinIO keeps objects as files" },
+  { local_path: "objects lie in a bucket", keys_within_keys: "this server keeps objects as files" },
 );
 
 describe("large files", () => {
@@ -121,7 +121,7 @@ describe("large files", () => {
 
 describe("a server in trouble", () => {
   test("a body whose connection breaks is read on from where it broke", async () => {
-    const proxy = await startToxiproxy(new URL(minio.endpoint).host);
+    const proxy = await startToxiproxy(new URL(s3.endpoint).host);
     const options = { ...optionsOf(), endpoint: `http://127.0.0.1:${proxy.port}` };
     const store = createS3BlobStore(options);
     const { sha256 } = await store.put("t1/blob_a", bytesOf(40 * MiB));
@@ -145,7 +145,7 @@ describe("a server in trouble", () => {
   test("is waited for over a restart, and what was acknowledged is there", async () => {
     const store = createS3BlobStore(optionsOf());
     await store.put("t1/blob_a", bytesOf(1_000));
-    const restarted = minio.restart();
+    const restarted = s3.restart();
     const put = store.put("t1/blob_b", bytesOf(1_000)).then(
       () => "stored",
       (error) => error.code,
@@ -301,7 +301,7 @@ test("unfinished uploads of dead processes are given up, young ones and other pe
 test("a signal ends a put whose server answers nobody", async () => {
   const store = createS3BlobStore(optionsOf());
   await store.put("t1/blob_a", Readable.from([Buffer.from("warm")]));
-  minio.pause();
+  s3.pause();
   try {
     const reason = new Error("too slow");
     const put = store.put("t1/blob_b", bytesOf(20 * MiB), { signal: AbortSignal.timeout(300) });
@@ -310,7 +310,7 @@ test("a signal ends a put whose server answers nobody", async () => {
       reason,
     );
   } finally {
-    minio.resume();
+    s3.resume();
   }
   await store.close();
 });

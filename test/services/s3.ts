@@ -1,4 +1,4 @@
-/** A real S3 server: MinIO, built once with `go install`. */
+/** A real S3 server over a folder: Versity S3 Gateway, built once with `go install`. */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdtempSync, rmSync } from "node:fs";
@@ -8,10 +8,10 @@ import { CreateBucketCommand, S3Client } from "@aws-sdk/client-s3";
 import { freePort } from "../e2e/processes.ts";
 import { goProgram } from "./go-program.ts";
 
-const MODULE = "github.com/minio/minio@v0.0.0-20260212201848-7aac2a2c5b7c";
+const MODULE = "github.com/versity/versitygw/cmd/versitygw@v1.8.0";
 const READY_MS = 30_000;
 
-export interface MinioServer {
+export interface S3Server {
   endpoint: string;
   region: string;
   credentials: { accessKeyId: string; secretAccessKey: string };
@@ -26,32 +26,34 @@ export interface MinioServer {
   stop(): Promise<void>;
 }
 
+/** @returns its program */
+export function buildS3(): string {
+  return goProgram(MODULE, "versitygw");
+}
+
 /** @throws Error when it can't be built or doesn't start */
-export async function startMinio(): Promise<MinioServer> {
-  const program = goProgram(MODULE, "minio");
-  const folder = mkdtempSync(join(tmpdir(), "sluice-minio-"));
+export async function startS3(): Promise<S3Server> {
+  const program = buildS3();
+  const folder = mkdtempSync(join(tmpdir(), "sluice-s3-"));
   const endpoint = `http://127.0.0.1:${await freePort()}`;
   const credentials = { accessKeyId: "sluice", secretAccessKey: "not-a-secret" };
   const region = "us-east-1";
 
   async function start() {
     const address = endpoint.slice("http://".length);
-    const child = spawn(program, ["server", folder, "--quiet", "--address", address], {
+    const child = spawn(program, ["--port", address, "--quiet", "--health", "/health", "posix", folder], {
       env: {
         ...process.env,
-        HOME: folder,
-        MINIO_ROOT_USER: credentials.accessKeyId,
-        MINIO_ROOT_PASSWORD: credentials.secretAccessKey,
-        MINIO_BROWSER: "off",
-        MINIO_UPDATE: "off",
+        ROOT_ACCESS_KEY: credentials.accessKeyId,
+        ROOT_SECRET_KEY: credentials.secretAccessKey,
       },
       stdio: "ignore",
     });
     for (const until = Date.now() + READY_MS; ; ) {
-      if (child.exitCode !== null) throw new Error(`MinIO ended with ${child.exitCode}`);
-      const answer = await fetch(`${endpoint}/minio/health/cluster`).catch(() => undefined);
+      if (child.exitCode !== null) throw new Error(`The S3 server ended with ${child.exitCode}`);
+      const answer = await fetch(`${endpoint}/health`).catch(() => undefined);
       if (answer?.ok) return child;
-      if (Date.now() > until) throw new Error(`MinIO is not ready after ${READY_MS} ms`);
+      if (Date.now() > until) throw new Error(`The S3 server is not ready after ${READY_MS} ms`);
       await new Promise((resolve) => setTimeout(resolve, 50));
     }
   }
