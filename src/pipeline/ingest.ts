@@ -5,6 +5,7 @@
 import { isTerminal } from "../document.ts";
 import { type ClaimedJob, type NewJob, REMOVE_ENTRIES } from "../job.ts";
 import type { JobQueue } from "../ports/job-queue.ts";
+import { removeStrays } from "./family.ts";
 import { createJournal } from "./journal.ts";
 import type { Stage, StageContext, StageTools } from "./stage.ts";
 import { type Chunked, chunk } from "./stages/chunk.ts";
@@ -67,6 +68,8 @@ export async function ingest(
       ...dependencies,
       source,
       collection: current.collection,
+      document: current,
+      job,
       lease: claimed,
       signal,
       progress: (reached, total) => journal.progress(stage.name, reached, total),
@@ -99,7 +102,7 @@ export async function ingest(
     const older = versions.map((entry) => entry.version).filter((number) => number < version);
     // Those before them were removed when the searchable one was published.
     const replaced = older.filter((number) => number >= (current.searchable_version ?? 0));
-    const removal = (removed: number[]): NewJob => ({
+    const entryRemoval = (removed: number[]): NewJob => ({
       job_id: system.newId("job"),
       tenant_id,
       job_type: REMOVE_ENTRIES,
@@ -124,8 +127,9 @@ export async function ingest(
       {
         settle: { state: "succeeded" },
         discard: { document_id, versions: older },
-        enqueue: index.separate && replaced.length > 0 ? [removal(replaced)] : [],
+        enqueue: index.separate && replaced.length > 0 ? [entryRemoval(replaced)] : [],
       },
+      older.length > 0 ? () => removeStrays(dependencies, claimed, source) : undefined,
     );
     // After the commit nobody names them. Dying here leaves them to the sweeper.
     await Promise.all(unused.map((key) => blobs.delete(key)));

@@ -165,7 +165,15 @@ function applyEvent(row: Row | undefined, event: SluiceEvent): Row | undefined {
   if (event.event_type === "rag.document.deleted") return undefined;
   const begun = { ended_in: null, retry_at: null, processing_time_ms: null };
   if (event.event_type === "rag.document.uploaded") {
-    const { job_id, version, filename, media_type, size_bytes, sha256 } = event.data;
+    const {
+      job_id,
+      version,
+      filename,
+      media_type,
+      size_bytes,
+      sha256,
+      parent_document_id = null,
+    } = event.data;
     const old = row?.document;
     const document: Document = {
       document_id: event.document_id,
@@ -175,6 +183,7 @@ function applyEvent(row: Row | undefined, event: SluiceEvent): Row | undefined {
       media_type,
       size_bytes,
       sha256,
+      parent_document_id: old ? old.parent_document_id : parent_document_id,
       ...waiting,
       version,
       searchable_version: old?.searchable_version ?? null,

@@ -3,6 +3,7 @@ import { readFile } from "node:fs/promises";
 import type { ExtractedText } from "../../chunk.ts";
 import type { ExtractionSource, Extractor } from "../../ports/extractor.ts";
 import { containedType } from "./container.ts";
+import { filesInside } from "./inside.ts";
 import { mediaTypes, readerOf } from "./registry.ts";
 
 /** Reads one document. @throws SluiceError as the readers do; whatever `progress` throws */
@@ -26,13 +27,21 @@ export async function readDocument(
 export function createInProcessExtractor(): Extractor {
   return {
     media_types: mediaTypes,
-    async extract(source, progress, signal) {
+    async extract(source, progress, signal, take) {
       signal.throwIfAborted();
-      const extracted = await readDocument(source, (done, total) => {
+      const read = await readDocument(source, (done, total) => {
         signal.throwIfAborted();
         progress(done, total);
       });
       signal.throwIfAborted();
+      for (const { filename, media_type, bytes } of filesInside(read, source.filename)) {
+        const size_bytes = bytes.byteLength;
+        const content = async function* () {
+          yield bytes;
+        };
+        await take?.({ filename, media_type, size_bytes, content });
+      }
+      const { attachments: _, ...extracted } = read;
       return extracted;
     },
     async close() {},

@@ -5,6 +5,8 @@ import type { ExtractionSource } from "../../ports/extractor.ts";
 
 export interface ExtractRequest extends ExtractionSource {
   type: "extract";
+  /** Whether files inside are wanted. */
+  files: boolean;
 }
 
 /** A document's answer: any number of pieces, then `done`; or `error`. Nothing more follows either of these. */
@@ -12,6 +14,8 @@ export type ChildMessage =
   | { type: "progress"; done: number; total: number | null }
   | { type: "text"; text: string }
   | { type: "blocks"; blocks: Block[] }
+  /** A file inside, which lies in the child's folder under this number. */
+  | { type: "file"; filename: string; media_type: string | null; number: number }
   | { type: "done"; page_count: number | null; title: string | null; facts: DocumentFacts }
   | { type: "error"; code: ErrorCode; message: string; retryable: boolean }
   /** Resident memory in bytes, unasked, where the parent can't look it up. */

@@ -103,7 +103,7 @@ export const commitFunctions: string[] = [
           INSERT INTO $S.documents
           SELECT r.document_id, r.tenant_id, r.collection, r.filename, r.media_type, r.size_bytes, r.sha256, r.status,
             r.stage, r.progress, nullif(r.error::text, 'null')::json, r.version, r.searchable_version, r.chunks_created,
-            r.metadata, r.created_at, r.updated_at, r.correlation_id, r.job_id, r.revision, false
+            r.metadata, r.created_at, r.updated_at, r.correlation_id, r.job_id, r.revision, false, r.parent_document_id
           FROM json_populate_record(NULL::$S.documents, v_record) AS r;
         ELSE
           UPDATE $S.documents AS d SET collection = r.collection, filename = r.filename, media_type = r.media_type,

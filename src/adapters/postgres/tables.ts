@@ -199,4 +199,10 @@ export const migrations: string[] = [
     END LOOP;
   END $do$;
   `,
+  `
+  -- The document that another one came inside: a mail, an archive.
+  ALTER TABLE $S.documents ADD COLUMN parent_document_id text COLLATE "C";
+  CREATE INDEX documents_parent ON $S.documents (parent_document_id, document_id)
+    WHERE parent_document_id IS NOT NULL AND NOT removed;
+  `,
 ];

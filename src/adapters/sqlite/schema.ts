@@ -210,6 +210,12 @@ const migrations: string[] = [
   `
   CREATE TABLE leads (task TEXT PRIMARY KEY, holder TEXT NOT NULL, until INTEGER NOT NULL) WITHOUT ROWID;
   `,
+  `
+  -- The document that another one came inside: a mail, an archive.
+  ALTER TABLE documents ADD COLUMN parent_document_id TEXT;
+  CREATE INDEX documents_parent ON documents (parent_document_id, document_id)
+    WHERE parent_document_id IS NOT NULL AND removed = 0;
+  `,
 ];
 
 export interface OpenOptions {
