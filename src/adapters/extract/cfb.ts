@@ -9,6 +9,11 @@ export interface CompoundFile {
   readonly names: ReadonlySet<string>;
   /** A stream right below the root. */
   read(name: string): Buffer | undefined;
+  /**
+   * Follows every stream to its end, for libraries that would follow a damaged one for ever.
+   * @throws SluiceError malformed_document
+   */
+  verify(): void;
 }
 
 const SIGNATURE = "d0cf11e0a1b11ae1";
@@ -16,6 +21,8 @@ const LAST_SECTOR = 0xfffffff8;
 const HEADER = 512;
 const SMALL_STREAM = 4096;
 const SMALL_SECTOR = 64;
+/** The kind of an entry that holds bytes. */
+const STREAM = 2;
 
 export function isCompound(bytes: Uint8Array): boolean {
   return Buffer.from(bytes.subarray(0, 8)).toString("hex") === SIGNATURE;
@@ -45,7 +52,11 @@ export function openCompound(bytes: Uint8Array, filename: string): CompoundFile 
     }
   };
   const file = guarded(() => parseCompound(buffer));
-  return { names: file.names, read: (name) => guarded(() => file.read(name)) };
+  return {
+    names: file.names,
+    read: (name) => guarded(() => file.read(name)),
+    verify: () => guarded(file.verify),
+  };
 }
 
 function parseCompound(buffer: Buffer): CompoundFile {
@@ -75,25 +86,60 @@ function parseCompound(buffer: Buffer): CompoundFile {
   if (root === undefined) throw new RangeError("no root");
   const below = childrenOf(entries, root.child);
   let small: { data: Buffer; fat: Buffer } | undefined;
+  const smallChain = (start: number) => {
+    small ??= { data: stream(root.start), fat: stream(buffer.readUInt32LE(60)) };
+    const { fat: table } = small;
+    const following = (index: number) =>
+      index * 4 + 4 <= table.length ? table.readUInt32LE(index * 4) : LAST_SECTOR;
+    return chain(start, following, SMALL_STREAM / SMALL_SECTOR);
+  };
   return {
     names: new Set(below.keys()),
     read(name) {
       // Names differ in nothing but case between programs.
       const entry =
         below.get(name) ?? [...below.values()].find((one) => one.name.toLowerCase() === name.toLowerCase());
-      if (entry === undefined || entry.type !== 2) return undefined;
+      if (entry === undefined || entry.type !== STREAM) return undefined;
       if (entry.size >= SMALL_STREAM) return stream(entry.start).subarray(0, entry.size);
-      small ??= { data: stream(root.start), fat: stream(buffer.readUInt32LE(60)) };
-      const { data, fat: table } = small;
-      const pieces = chain(
-        entry.start,
-        (index) => (index * 4 + 4 <= table.length ? table.readUInt32LE(index * 4) : LAST_SECTOR),
-        SMALL_STREAM / SMALL_SECTOR,
+      const pieces = smallChain(entry.start);
+      const parts = pieces.map((index) =>
+        small!.data.subarray(index * SMALL_SECTOR, (index + 1) * SMALL_SECTOR),
       );
-      const parts = pieces.map((index) => data.subarray(index * SMALL_SECTOR, (index + 1) * SMALL_SECTOR));
       return Buffer.concat(parts).subarray(0, entry.size);
     },
+    verify() {
+      let used = 0;
+      for (const [index, { type, start, size: length, left, right, child }] of entries.entries()) {
+        for (const next of [left, right, child]) {
+          if (next === index) throw new RangeError("an entry is its own neighbour");
+        }
+        if (type !== STREAM) continue;
+        if (length >= SMALL_STREAM) {
+          const sectors = chain(start, next, most);
+          used += sectors.length;
+          if (sectors.length * size < length) throw new RangeError("a stream is cut off");
+        } else if (length > 0 && smallChain(start).length * SMALL_SECTOR < length) {
+          throw new RangeError("a stream is cut off");
+        }
+        if (used > most) throw new RangeError("streams share their sectors");
+      }
+      if (isRing(entries)) throw new RangeError("the directory is a ring");
+    },
   };
+}
+
+/** Whether two entries lead to the same one: a sound directory is a tree. */
+function isRing(entries: readonly DirectoryEntry[]): boolean {
+  const seen = new Set<number>();
+  for (const { type, left, right, child } of entries) {
+    if (type === 0) continue;
+    for (const next of [left, right, child]) {
+      if (next >= LAST_SECTOR) continue;
+      if (seen.has(next)) return true;
+      seen.add(next);
+    }
+  }
+  return false;
 }
 
 /** For each sector, the one after it in its stream. */

@@ -1,9 +1,9 @@
 /** EPUB: its chapters, pages of XHTML, in the order of the spine. */
 import type { DocumentFacts } from "../../chunk.ts";
 import { decodeBytes } from "./charset.ts";
+import { isoTime, languageTag } from "./facts.ts";
 import { addHtml } from "./html.ts";
 import { encrypted, malformed } from "./limits.ts";
-import { isoTime, languageTag } from "./ooxml/package.ts";
 import { createTextBuilder, type ReaderInput } from "./text-builder.ts";
 import { attributeOf, childOf, childrenOf, descendantsOf, parseXml, textOf } from "./xml.ts";
 import { openZip } from "./zip.ts";

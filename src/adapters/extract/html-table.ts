@@ -9,6 +9,8 @@ type Element = Tree.Element;
 
 /** HTML allows spans of a thousand columns; nobody reads them, and each costs a cell in every row. */
 const MOST_SPAN = 64;
+/** Characters that still look like one line. */
+const LINE = 200;
 
 /**
  * The table's caption and itself, or undefined where it holds blocks of its own (tables, headings, lists): such a
@@ -26,6 +28,10 @@ export function readTable(table: Element): { kind: Block["kind"]; text: string }
     if (node.tagName === "caption") captions.push(inlineText(node));
     for (let index = node.childNodes.length - 1; index >= 0; index--) open.push(node.childNodes[index]!);
   }
+  // A single cell with more than a line in it frames a text, which may have paragraphs of its own.
+  const cells = gridOf(rows).flat();
+  const filled = cells.filter((cell) => cell !== "");
+  if (filled.length === 1 && filled[0]!.length > LINE && captions.length === 0) return undefined;
   const grid = compact(mergeSigns(gridOf(rows)));
   const blocks: { kind: Block["kind"]; text: string }[] = captions.map((text) => ({
     kind: "paragraph",

@@ -2,7 +2,6 @@
  * Zip packages (APPNOTE.TXT), read under limits: what the directory admits is checked before anything is unpacked,
  * and what really comes out is counted while it does.
  */
-import { once } from "node:events";
 import { crc32, createInflateRaw, inflateRawSync } from "node:zlib";
 import { encrypted, limitExceeded, limits, malformed } from "./limits.ts";
 
@@ -45,13 +44,16 @@ export function openZip(bytes: Uint8Array, filename: string): ZipPackage {
   const exact = new Map<string, Entry>();
   const names: string[] = [];
   const find = (name: string) => exact.get(name) ?? entries.get(keyOf(name));
+  let packed = 0;
   for (const entry of directoryOf(buffer, filename)) {
+    packed += entry.packed;
     if (entry.name.endsWith("/")) continue;
     names.push(entry.name);
     entries.set(keyOf(entry.name), entry);
     exact.set(entry.name, entry);
   }
-  checkSizes([...exact.values()], buffer.length, filename);
+  // Entries that share their bytes: the archive of a few kilobytes that unpacks to terabytes.
+  if (packed > buffer.length) throw malformed(filename, "entries of its package overlap");
   let budget: number = limits.unpackedBytes;
   const spend = (count: number) => {
     budget -= count;
@@ -156,13 +158,6 @@ function widen(entry: Entry, extra: Buffer): void {
   }
 }
 
-function checkSizes(entries: Entry[], size: number, filename: string): void {
-  let packed = 0;
-  for (const entry of entries) packed += entry.packed;
-  // Entries that share their bytes: the archive of a few kilobytes that unpacks to terabytes.
-  if (packed > size) throw malformed(filename, "entries of its package overlap");
-}
-
 function tooLarge(filename: string) {
   return limitExceeded(filename, "unpacks to more than is allowed");
 }
@@ -239,7 +234,6 @@ async function* unpackInPieces(
 
 async function* inflated(packed: Buffer, entry: Entry, filename: string): AsyncGenerator<Buffer> {
   const inflate = createInflateRaw({ chunkSize: 64 * 1024 });
-  const ended = once(inflate, "close");
   inflate.end(packed);
   try {
     for await (const piece of inflate) yield piece as Buffer;
@@ -247,6 +241,5 @@ async function* inflated(packed: Buffer, entry: Entry, filename: string): AsyncG
     throw damaged(entry, filename, error);
   } finally {
     inflate.destroy();
-    await ended;
   }
 }

@@ -10,7 +10,7 @@ test("what a reader of the page sees, in blocks", async () => {
     ["heading2", "Steps"],
     ["list_item", "3. Mix"],
     ["list_item", "4. Wait"],
-    ["list_item", "- longer in winter"],
+    ["list_item", "  - longer in winter"],
     ["paragraph", "Amounts"],
     ["table", "| What | How much |  |\n| --- | --- | --- |\n| Flour | 500 | g |\n| Salt \\| fine | 10 | g |"],
     ["code", "bake\n  at 240"],
@@ -19,6 +19,32 @@ test("what a reader of the page sees, in blocks", async () => {
     ["paragraph", "A table that lays out a page."],
   ]);
   expect(extracted).toMatchObject({ title: "Bread & Salt", page_count: null });
+});
+
+test("links in sentences keep their address, those in menus don't; two line breaks part paragraphs", async () => {
+  const source = `<ul><li><a href="https://example.org/home">Home</a></ul>
+    <p>See <a href="https://example.org/x">the <b>rules</b></a>, <a href="/near">near</a>, <a href="https://example.org">example.org</a>.</p>
+    Once.<br><br>Twice.<br>Still.`;
+  expect(blocksOf(await read(readHtml, source))).toEqual([
+    ["list_item", "- Home"],
+    ["paragraph", "See [the rules](https://example.org/x), near, example.org."],
+    ["paragraph", "Once."],
+    ["paragraph", "Twice.\nStill."],
+  ]);
+});
+
+test("what the page says of itself, and a charset named late", async () => {
+  const late = Buffer.concat([
+    Buffer.from(`<html lang="de-at"><head><script>${" ".repeat(9_000)}</script>`),
+    Buffer.from(
+      '<meta charset="iso-8859-2"><meta name="author" content="Ada"><meta property="article:published_time" content="2024-03-01T08:00:00Z"></head><p>',
+    ),
+    Buffer.from([0xa3, 0xf3, 0x64, 0xbc]),
+  ]);
+  expect(await read(readHtml, late)).toMatchObject({
+    text: "Łódź",
+    facts: { author: "Ada", authored_at: "2024-03-01T08:00:00Z", language: "de-AT" },
+  });
 });
 
 test("a table of accounts: signs go to their numbers, empty columns go", async () => {

@@ -54,6 +54,12 @@ describe("the real child", () => {
     for (const [filename, media_type] of [
       ["sample.pdf", "application/pdf"],
       ["sample.docx", "application/vnd.openxmlformats-officedocument.wordprocessingml.document"],
+      // All are told by what they hold, whatever they are said to be.
+      ["sample.pptx", "application/zip"],
+      ["sample.xlsx", "application/zip"],
+      ["sample.xls", "application/x-cfb"],
+      ["sample.doc", "application/vnd.ms-excel"],
+      ["sample.odt", "application/vnd.oasis.opendocument.text"],
       ["sample.md", "text/markdown"],
       ["sample.html", "text/html"],
       ["sample.txt", "text/plain"],

@@ -4,24 +4,22 @@ import { canRead, mediaTypes } from "../../../src/adapters/extract/registry.ts";
 import { detectMediaType } from "../../../src/intake/media-type.ts";
 import { fixturePath } from "./reading.ts";
 
-test.each(["sample.txt", "sample.md", "sample.html", "sample.pdf", "sample.docx"])(
-  "%s is told and read",
-  async (filename) => {
-    const path = fixturePath(filename);
-    const { readFile } = await import("node:fs/promises");
-    const media_type = await detectMediaType(await readFile(path), filename);
-    expect(mediaTypes.has(media_type)).toBe(true);
-    const extractor = createInProcessExtractor();
-    const steps: number[] = [];
-    const extracted = await extractor.extract(
-      { path, media_type, filename },
-      (done) => steps.push(done),
-      new AbortController().signal,
-    );
-    expect(extracted.blocks.length).toBeGreaterThan(2);
-    expect(steps.length).toBeGreaterThan(0);
-  },
-);
+const samples = "txt md html pdf docx pptx xlsx xls doc ppt odt ods odp epub".split(" ");
+test.each(samples.map((extension) => `sample.${extension}`))("%s is told and read", async (filename) => {
+  const path = fixturePath(filename);
+  const { readFile } = await import("node:fs/promises");
+  const media_type = await detectMediaType(await readFile(path), filename);
+  expect(mediaTypes.has(media_type)).toBe(true);
+  const extractor = createInProcessExtractor();
+  const steps: number[] = [];
+  const extracted = await extractor.extract(
+    { path, media_type, filename },
+    (done) => steps.push(done),
+    new AbortController().signal,
+  );
+  expect(extracted.blocks.length).toBeGreaterThan(1);
+  expect(steps.length).toBeGreaterThan(0);
+});
 
 test("everything that is text can be read, whatever its name", () => {
   for (const type of [

@@ -18,6 +18,7 @@ export async function readDoc({ bytes, filename, progress }: ReaderInput) {
   const stream = file.read("WordDocument");
   if (stream === undefined || stream.length < 32) throw malformed(filename, "it lacks its main part");
   if (stream.readUInt16LE(10) & ENCRYPTED) throw encrypted(filename);
+  file.verify();
   if (stream.readUInt16LE(0) !== WORD_97) {
     throw new SluiceError(
       "unsupported_media_type",

@@ -215,7 +215,11 @@ function addSlide(
     const isList = BODIES.has(kind) && paragraphs.length > 1;
     // A star alone stands for the number or the date that the slide shows.
     for (const paragraph of paragraphs.filter((one) => one.trim() !== "*")) {
-      builder.add(isList ? "list_item" : "paragraph", isList ? `- ${paragraph.trim()}` : paragraph, { page });
+      builder.add(
+        isList ? "list_item" : "paragraph",
+        isList ? `- ${paragraph.replace(/\s+/g, " ").trim()}` : paragraph,
+        { page },
+      );
     }
   }
   const said = notes.get(slide.notes);

@@ -1,10 +1,10 @@
 /** XLS and XLSB, by SheetJS: each sheet under its name, its rows as tables. */
 import { read, type WorkBook } from "@e965/xlsx";
 import type { DocumentFacts } from "../../../chunk.ts";
+import { isCompound, openCompound } from "../cfb.ts";
 import { encrypted, limitExceeded, limits, malformed } from "../limits.ts";
-import { underHeading } from "../ooxml/xlsx.ts";
 import { kindOfFormat, type NumberKind, numberText } from "../sheets/cell-values.ts";
-import { createSheetWriter } from "../sheets/sheet-blocks.ts";
+import { createSheetWriter, underHeading } from "../sheets/sheet-blocks.ts";
 import { createTextBuilder, type ReaderInput } from "../text-builder.ts";
 
 interface Cell {
@@ -17,6 +17,7 @@ interface Cell {
 
 export async function readXls({ bytes, filename, progress }: ReaderInput) {
   progress(0, null);
+  if (isCompound(bytes)) openCompound(bytes, filename).verify();
   let workbook: WorkBook;
   try {
     workbook = read(bytes, {
@@ -64,6 +65,8 @@ export async function readXls({ bytes, filename, progress }: ReaderInput) {
     }
     writer.end();
     for (const comment of comments) under.add("footnote", comment);
+    const objects = (workbook.Sheets[name]?.["!objects"] ?? []) as ({ TxO?: { t?: string } } | null)[];
+    for (const box of objects) under.add("paragraph", box?.TxO?.t ?? "");
   }
   progress(names.length, names.length);
   const { Title: title, Author: author, CreatedDate: created, ModifiedDate: modified } = workbook.Props ?? {};

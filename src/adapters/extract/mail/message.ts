@@ -1,8 +1,8 @@
 /** A mail as text: its head, the better of its bodies, and the names of what hangs on it. */
 import type { Attachment, DocumentFacts, ExtractedText } from "../../../chunk.ts";
 import { SluiceError } from "../../../errors.ts";
+import { isoTime } from "../facts.ts";
 import { addHtml } from "../html.ts";
-import { isoTime } from "../ooxml/package.ts";
 import { createTextBuilder, type TextBuilder } from "../text-builder.ts";
 
 export interface Mailbox {

@@ -1,15 +1,19 @@
 /** Outlook's messages ([MS-OXMSG]). */
 import MsgReaderModule, { type FieldsData } from "@kenjiuno/msgreader";
+import { openCompound } from "../cfb.ts";
 import { decodeBytes } from "../charset.ts";
 import { malformed } from "../limits.ts";
 import type { ReaderInput } from "../text-builder.ts";
 import { type Mailbox, messageText } from "./message.ts";
 
-// The package is CommonJS: seen from a module, its default export lies one step further in.
-const { default: MsgReader } = MsgReaderModule;
+// The package is CommonJS: seen from a module, its default export lies one step further in, except to some bundlers.
+const MsgReader = (
+  "default" in MsgReaderModule ? MsgReaderModule.default : MsgReaderModule
+) as (typeof MsgReaderModule)["default"];
 
 export async function readMsg({ bytes, filename, progress }: ReaderInput) {
   progress(0, bytes.byteLength);
+  openCompound(bytes, filename).verify();
   const reader = new MsgReader(new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength));
   let fields: FieldsData;
   try {

@@ -1,8 +1,8 @@
 /** OpenDocument packages: what they say of the document, and the styles that give its lists their marks. */
 import type { DocumentFacts } from "../../../chunk.ts";
+import { isoTime, languageTag } from "../facts.ts";
 import { encrypted, malformed } from "../limits.ts";
-import { formatted } from "../ooxml/docx-styles.ts";
-import { isoTime, languageTag } from "../ooxml/package.ts";
+import { formatted } from "../list-numbers.ts";
 import {
   attributeOf,
   childOf,

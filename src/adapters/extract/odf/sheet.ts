@@ -1,7 +1,6 @@
 /** ODS: each sheet under its name, its rows as tables. Repeated rows and cells are written out while they say something. */
 import { limitExceeded, limits } from "../limits.ts";
-import { underHeading } from "../ooxml/xlsx.ts";
-import { createSheetWriter, type SheetWriter } from "../sheets/sheet-blocks.ts";
+import { createSheetWriter, type SheetWriter, underHeading } from "../sheets/sheet-blocks.ts";
 import { createTextBuilder, type ReaderInput } from "../text-builder.ts";
 import {
   attributeOf,

@@ -1,6 +1,7 @@
 /** The text of a Word paragraph, and what hangs on it: notes, comments, boxes, drawings. */
 import { linkText } from "../links.ts";
-import { attributeOf, childOf, descendantsOf, isElement, pathOf, textOf, type XmlElement } from "../xml.ts";
+import { attributeOf, isElement, pathOf, textOf, type XmlElement } from "../xml.ts";
+import { drawingsIn } from "./drawing.ts";
 import { isOn, type Relation } from "./package.ts";
 
 export interface ParagraphText {
@@ -156,12 +157,4 @@ export function boxesIn(drawing: XmlElement): XmlElement[] {
   };
   visit(drawing);
   return boxes;
-}
-
-/** Relation ids of charts and diagrams. */
-export function drawingsIn(drawing: XmlElement): string[] {
-  return descendantsOf(drawing, "graphicData").flatMap((data) => {
-    const id = attributeOf(childOf(data, "chart"), "r:id") ?? attributeOf(childOf(data, "relIds"), "r:dm");
-    return id === undefined ? [] : [id];
-  });
 }

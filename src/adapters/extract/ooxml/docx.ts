@@ -4,6 +4,7 @@
  */
 import type { Block } from "../../../chunk.ts";
 import { decodeBytes } from "../charset.ts";
+import { languageTag } from "../facts.ts";
 import { addHtml } from "../html.ts";
 import { addGrid } from "../table.ts";
 import { createTextBuilder, type ReaderInput, type TextBuilder } from "../text-builder.ts";
@@ -20,7 +21,7 @@ import {
 import { type Numbering, outlineLevel, readNumbering, readStyles, type Styles } from "./docx-styles.ts";
 import { type ParagraphText, paragraphText, type TextState } from "./docx-text.ts";
 import { addDrawing } from "./drawing.ts";
-import { aboutPackage, languageTag, type OfficePackage, openPackage, relatedPart } from "./package.ts";
+import { aboutPackage, type OfficePackage, openPackage, relatedPart } from "./package.ts";
 
 /** A document with more kinds of page heads has one for each chapter; their words are the chapters' own. */
 const MOST_HEADS = 6;

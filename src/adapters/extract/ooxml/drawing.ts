@@ -17,6 +17,14 @@ import type { OfficePackage } from "./package.ts";
 /** Rows of a chart's table; what has more is a cloud of points. */
 const MOST_POINTS = 200;
 
+/** Ids of the charts and diagrams that a drawing shows. */
+export function drawingsIn(drawing: XmlElement): string[] {
+  return descendantsOf(drawing, "graphicData").flatMap((data) => {
+    const id = attributeOf(childOf(data, "chart"), "r:id") ?? attributeOf(childOf(data, "relIds"), "r:dm");
+    return id === undefined ? [] : [id];
+  });
+}
+
 /** Appends the text of the part that a drawing refers to. */
 export async function addDrawing(
   office: OfficePackage,

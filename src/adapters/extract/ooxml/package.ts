@@ -1,5 +1,6 @@
 /** Office Open XML packages (ECMA-376 part 2): their parts, how these refer to each other, and what they say of the document. */
 import type { DocumentFacts } from "../../../chunk.ts";
+import { isoTime, languageTag } from "../facts.ts";
 import { malformed } from "../limits.ts";
 import { attributeOf, childOf, childrenOf, parseXml, textOf, type XmlElement } from "../xml.ts";
 import { openZip, type ZipPackage } from "../zip.ts";
@@ -106,29 +107,7 @@ export async function aboutPackage(
   return { title: title === null || placeholder.test(title) ? null : title, facts };
 }
 
-/** A time that a document states, as ISO 8601; undefined for what is none and for the zeros of calendars. */
-export function isoTime(text: string | undefined): string | undefined {
-  if (
-    text === undefined ||
-    !/^\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:?\d\d)?)?$/.test(text)
-  ) {
-    return undefined;
-  }
-  if (Number.isNaN(Date.parse(text)) || Number(text.slice(0, 4)) <= 1904) return undefined;
-  return text.replace(" ", "T");
-}
-
-/** A BCP 47 tag in its usual case; undefined for what is none. */
-export function languageTag(text: string | undefined): string | undefined {
-  if (text === undefined || !/^[a-z]{2,3}([-_][a-z0-9]{2,8})*$/i.test(text)) return undefined;
-  try {
-    return Intl.getCanonicalLocales(text.replaceAll("_", "-"))[0];
-  } catch {
-    return undefined; // Looks like a tag, but no registry knows its parts in this order.
-  }
-}
-
-/** The part that Word's Strict and Transitional files call differently: an attribute that is on unless it says no. */
+/** A property that is on where it stands, unless it says no. */
 export function isOn(element: XmlElement | undefined): boolean {
   return element !== undefined && !/^(0|false|off|none)$/.test(attributeOf(element, "val") ?? "1");
 }

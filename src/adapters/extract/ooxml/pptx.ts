@@ -1,7 +1,9 @@
 /** PPTX: each slide with its title, texts in the order of the slide, tables, charts, and what its speaker is to say. */
 
+import { languageTag } from "../facts.ts";
 import { malformed } from "../limits.ts";
 import { linkText } from "../links.ts";
+import { formatted } from "../list-numbers.ts";
 import { addGrid } from "../table.ts";
 import { createTextBuilder, type ReaderInput, type TextBuilder } from "../text-builder.ts";
 import {
@@ -14,10 +16,8 @@ import {
   textOf,
   type XmlElement,
 } from "../xml.ts";
-import { formatted } from "./docx-styles.ts";
-import { drawingsIn } from "./docx-text.ts";
-import { addDrawing, drawnText, runsOf } from "./drawing.ts";
-import { aboutPackage, languageTag, type OfficePackage, openPackage, type Relation } from "./package.ts";
+import { addDrawing, drawingsIn, drawnText, runsOf } from "./drawing.ts";
+import { aboutPackage, type OfficePackage, openPackage, type Relation } from "./package.ts";
 
 interface Slide {
   office: OfficePackage;

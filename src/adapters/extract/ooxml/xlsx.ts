@@ -1,7 +1,7 @@
 /** XLSX: each sheet under its name, its rows as tables. Rows are read one by one, so that a million of them fit. */
 import { limitExceeded, limits } from "../limits.ts";
 import { builtInKind, kindOfFormat, type NumberKind, numberText } from "../sheets/cell-values.ts";
-import { createSheetWriter } from "../sheets/sheet-blocks.ts";
+import { createSheetWriter, underHeading } from "../sheets/sheet-blocks.ts";
 import { createTextBuilder, type ReaderInput, type TextBuilder } from "../text-builder.ts";
 import {
   attributeOf,
@@ -14,8 +14,7 @@ import {
   unitsOf,
   type XmlElement,
 } from "../xml.ts";
-import { drawingsIn } from "./docx-text.ts";
-import { addDrawing, runsOf } from "./drawing.ts";
+import { addDrawing, drawingsIn, runsOf } from "./drawing.ts";
 import { aboutPackage, type OfficePackage, openPackage, relatedPart } from "./package.ts";
 
 interface Workbook {
@@ -63,25 +62,6 @@ export async function readXlsx({ bytes, filename, progress }: ReaderInput) {
   progress(total, total);
   const { title, facts } = await aboutPackage(office);
   return builder.finish(filename, { title, facts, page_count: sheets.length });
-}
-
-/** A builder that puts a heading before the first block, if there is one. */
-export function underHeading(
-  builder: TextBuilder,
-  heading: string,
-  place: { page: number; sheet: string },
-): TextBuilder {
-  let begun = false;
-  return {
-    add(kind, text, at) {
-      if (!begun && text.trim() !== "") {
-        begun = true;
-        builder.add("heading", heading, { ...place, level: 1 });
-      }
-      builder.add(kind, text, { ...place, ...at });
-    },
-    finish: builder.finish,
-  };
 }
 
 async function readStrings(office: OfficePackage): Promise<string[]> {

@@ -108,3 +108,22 @@ function isTitle({ cells }: Row, columns: number[]): boolean {
 function oneLine(text: string): string {
   return /[\s]/.test(text) ? text.replace(/\s+/g, " ").trim() : text;
 }
+
+/** A builder that puts a heading before the first block, if there is one. */
+export function underHeading(
+  builder: TextBuilder,
+  heading: string,
+  place: { page: number; sheet: string },
+): TextBuilder {
+  let begun = false;
+  return {
+    add(kind, text, at) {
+      if (!begun && text.trim() !== "") {
+        begun = true;
+        builder.add("heading", heading, { ...place, level: 1 });
+      }
+      builder.add(kind, text, { ...place, ...at });
+    },
+    finish: builder.finish,
+  };
+}
