@@ -125,9 +125,25 @@ export function reduce(state: State, action: Action): State {
   }
 }
 
-/** Newest first: document ids are ordered by time. */
+/** Newest first, since document ids are ordered by time; what came inside a document follows it, in the order of names. */
 export function sortedRows(rows: State["rows"]): Row[] {
-  return [...rows.values()].sort((a, b) => (a.document.document_id < b.document.document_id ? 1 : -1));
+  const inside = Map.groupBy(rows.values(), ({ document }) => {
+    const parent = document.parent_document_id;
+    // On a page not loaded: then it stands for itself.
+    return parent !== null && rows.has(parent) ? parent : null;
+  });
+  const sorted: Row[] = [];
+  function add(row: Row): void {
+    sorted.push(row);
+    for (const child of (inside.get(row.document.document_id) ?? []).sort(byName)) add(child);
+  }
+  const newest = (a: Row, b: Row) => (a.document.document_id < b.document.document_id ? 1 : -1);
+  for (const row of (inside.get(null) ?? []).sort(newest)) add(row);
+  return sorted;
+}
+
+function byName({ document: a }: Row, { document: b }: Row): number {
+  return a.filename.localeCompare(b.filename) || (a.document_id < b.document_id ? -1 : 1);
 }
 
 /** Whether work on the document is under way or to come. */

@@ -6,7 +6,7 @@ import { createTextBuilder, type ReaderInput } from "./text-builder.ts";
 import { openZip } from "./zip.ts";
 
 /** What programs put beside the files: resource forks, thumbnails, settings of folders. */
-const clutter = /(^|[\\/])(__MACOSX[\\/]|\.|Thumbs\.db$|desktop\.ini$)/i;
+const clutter = /(^|[\\/])(__MACOSX[\\/]|\.(?!\.?[\\/])|Thumbs\.db$|desktop\.ini$)/i;
 
 export async function readArchive({ bytes, filename, progress }: ReaderInput) {
   progress(0, bytes.byteLength);
