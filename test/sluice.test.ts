@@ -126,7 +126,7 @@ describe("with one's own adapters", () => {
 
   test("what is not accepted leaves nothing behind", async () => {
     const { sluice, adapters } = await openOwn();
-    const upload = sluice.upload(Buffer.from([0x50, 0x4b, 3, 4, 0, 0]), { filename: "archive.zip" });
+    const upload = sluice.upload(Buffer.from([0, 1, 2, 3, 254, 255]), { filename: "film.bin" });
     await expect(upload).rejects.toMatchObject({ name: "SluiceError", code: "unsupported_media_type" });
     await expect(sluice.upload(join(tmpdir(), "sluice-no-such-file"))).rejects.toMatchObject({
       code: "ENOENT",

@@ -181,6 +181,7 @@ describe("an answer", () => {
           filename: "report.txt",
           collection: "default",
           media_type: "text/html",
+          parent_document_id: null,
         },
       ],
     });
