@@ -19,6 +19,16 @@ export const childLimits = {
   descendants: 10_000,
 } as const;
 
+/** Media types whose documents are known to hold files. */
+const holding = new Set([
+  "application/zip",
+  "message/rfc822",
+  "application/vnd.ms-outlook",
+  // Some other one, until it is read whole.
+  "application/x-cfb",
+]);
+const holdsFiles = ({ media_type }: StagedFile) => holding.has(media_type);
+
 /** Enough of a file to tell its type. */
 const HEAD_BYTES = 64 * 1024;
 const MAX_ROUNDS = 20;
@@ -119,13 +129,17 @@ async function decide(context: StageContext, files: FoundFile[], room: number) {
     correlation_id: job.correlation_id,
     max_attempts: job.max_attempts,
   };
-  // Shared out evenly, so that archives of archives can't multiply beyond the limit.
-  const descendants = Math.floor((room - files.length) / files.length);
+  // Shared out, so that archives of archives can't multiply beyond the limit: half of what is left among those that
+  // may hold files, and half among those that should hold none.
+  const holders = files.filter(holdsFiles).length;
+  const half = (room - files.length) / 2;
+  const shareOf = (file: FoundFile) =>
+    Math.floor(half / (holdsFiles(file) ? holders : files.length - holders));
   const optionsFor = (file: FoundFile) => ({
     collection,
     metadata: metadataOf(document, file),
     priority: job.priority,
-    descendants,
+    descendants: shareOf(file),
   });
   const commits: Commit[] = [];
   const children = new Set<string>();

@@ -403,25 +403,32 @@ describe("limits", () => {
 
   test("the documents of one upload are shared out among what it holds, so that they can't multiply", async () => {
     const rig = await openRig({ storage: "memory" });
-    const many = Array.from({ length: 150 }, (_, place): [string, string] => [
+    const inner = (name: string, count: number) =>
+      makeZip(Array.from({ length: count }, (_, place) => [`${place}.txt`, `Text ${place} of ${name}`]));
+    const texts = Array.from({ length: 40 }, (_, place): [string, string] => [
       `${place}.txt`,
       `Text ${place}`,
     ]);
-    const inner = (name: string) => makeZip(many.map(([file, text]) => [file, `${text} of ${name}`]));
-    const files = Array.from({ length: 100 }, (_, place): [string, string] => [
-      `${place}.txt`,
-      `Outer ${place}`,
+    const small = Array.from({ length: 59 }, (_, place): [string, Buffer] => [
+      `${place}.zip`,
+      inner(`${place}`, 1),
     ]);
-    const zip = makeZip([...files, ["more.zip", inner("more")]]);
+    const zip = makeZip([
+      ...texts,
+      ...small,
+      ["fits.zip", inner("fits", 81)],
+      ["more.zip", inner("more", 83)],
+    ]);
     const { document_id } = await send(rig, zip, { filename: "outer.zip" });
     await workAll(rig);
-    const [inside] = (await all(rig)).filter(({ filename }) => filename === "more.zip");
-    // 10,000 less 101, among 101: 98 for each.
-    expect(inside).toMatchObject({
+    const named = async (name: string) => (await all(rig)).find(({ filename }) => filename === name);
+    // Half of 10,000 less 101, among 61: 81 for each.
+    expect(await named("fits.zip")).toMatchObject({ status: "completed", error: null });
+    expect(await named("more.zip")).toMatchObject({
       parent_document_id: document_id,
       status: "failed",
       error: { code: "limit_exceeded" },
     });
-    expect(await all(rig)).toHaveLength(102);
+    expect(await all(rig)).toHaveLength(1 + 40 + 61 + 59 + 81);
   });
 });
