@@ -144,7 +144,7 @@ async function fromSignature(
 ): Promise<string | undefined> {
   // A byte order mark that leads readable text is also how some MPEG audio begins.
   if (isText && hasWideOrder(head)) return undefined;
-  const mime = (await fileTypeFromBuffer(head))?.mime;
+  const mime = await signatureOf(head);
   if (mime === undefined) {
     // Readers of PDF accept the header anywhere in the first kilobyte. Text that mentions it is still text.
     const start = ascii(head.subarray(0, 1024));
@@ -157,6 +157,16 @@ async function fromSignature(
   if (mime === "application/zip") return officeType(head, extension) ?? mime;
   if (mime === "application/x-cfb") return compoundType(head, extension) ?? mime;
   return mime;
+}
+
+/** What the library makes of it. It unpacks parts of packages to look into them, and throws where these are damaged. */
+async function signatureOf(head: Uint8Array): Promise<string | undefined> {
+  try {
+    return (await fileTypeFromBuffer(head))?.mime;
+  } catch {
+    // Its reader will say what is wrong with it; here only the type is asked for.
+    return ascii(head.subarray(0, 4)) === "PK\u0003\u0004" ? "application/zip" : undefined;
+  }
 }
 
 /** Compound files share one signature. The names of their streams often lie beyond the head; then the extension tells. */

@@ -1,4 +1,5 @@
 import { readFile } from "node:fs/promises";
+import { deflateRawSync } from "node:zlib";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { detectMediaType } from "../../src/intake/media-type.ts";
@@ -65,6 +66,25 @@ describe("bytes decide first", () => {
     const signature = Buffer.from("d0cf11e0a1b11ae1", "hex");
     const head = Buffer.concat([signature, Buffer.alloc(600), bytes(stream, "utf16le"), Buffer.alloc(40)]);
     expect(await detectMediaType(head, "notes.txt")).toBe(type);
+  });
+
+  test("a package that is damaged is still told by its name and its parts", async () => {
+    const content = deflateRawSync(Buffer.from("<Types/>"));
+    const name = "[Content_Types].xml";
+    const header = Buffer.alloc(30);
+    header.write("PK\x03\x04", "latin1");
+    header.writeUInt16LE(8, 8);
+    header.writeUInt32LE(content.length + 9, 18);
+    header.writeUInt32LE(8, 22);
+    header.writeUInt16LE(name.length, 26);
+    const head = Buffer.concat([
+      header,
+      bytes(name),
+      content,
+      bytes("junk junk"),
+      zipHead("xl/workbook.xml"),
+    ]);
+    expect(await detectMediaType(head, "sheet.xlsx")).toMatch(/spreadsheetml/);
   });
 
   test("junk before a PDF's header", async () => {

@@ -1,7 +1,7 @@
 /** EPUB: its chapters, pages of XHTML, in the order of the spine. */
 import type { DocumentFacts } from "../../chunk.ts";
 import { decodeBytes } from "./charset.ts";
-import { isoTime, languageTag } from "./facts.ts";
+import { givenTitle, isoTime, languageTag } from "./facts.ts";
 import { addHtml } from "./html.ts";
 import { encrypted, malformed } from "./limits.ts";
 import { createTextBuilder, type ReaderInput } from "./text-builder.ts";
@@ -37,10 +37,13 @@ export async function readEpub({ bytes, filename, progress }: ReaderInput) {
     if (locked.some((path) => chapters.includes(path))) throw encrypted(filename);
   }
   const builder = createTextBuilder();
+  let firstHeading: string | null = null;
   for (const [index, path] of chapters.entries()) {
     progress(index, chapters.length);
     const data = zip.read(path);
-    if (data !== undefined) addHtml(builder, decodeBytes(data));
+    if (data === undefined) continue;
+    const { title } = addHtml(builder, decodeBytes(data));
+    firstHeading ??= givenTitle(title ?? undefined);
   }
   progress(chapters.length, chapters.length);
   const metadata = childOf(book, "metadata");
@@ -52,7 +55,7 @@ export async function readEpub({ bytes, filename, progress }: ReaderInput) {
   if (authors.length > 0) facts.author = authors.join(", ");
   if (authored !== undefined) facts.authored_at = authored;
   if (language !== undefined) facts.language = language;
-  return builder.finish(filename, { title: value("title") ?? null, facts });
+  return builder.finish(filename, { title: givenTitle(value("title")) ?? firstHeading, facts });
 }
 
 /** Books often have the year alone. */

@@ -21,3 +21,13 @@ export function languageTag(text: string | undefined): string | undefined {
     return undefined; // Looks like a tag, but no registry knows its parts in this order.
   }
 }
+
+/** Titles that programs write where nobody gave one. */
+const placeholder =
+  /^(microsoft (word|powerpoint|excel)\b.*|powerpoint.presentation|presentation|document ?\d*|untitled.*|slide 1|book\d*|word document|pptx?|docx?|title)$/i;
+
+/** A title that somebody gave; null for none, and for what programs write in its place. */
+export function givenTitle(text: string | undefined): string | null {
+  const title = text?.trim() ?? "";
+  return title === "" || placeholder.test(title) ? null : title;
+}

@@ -11,7 +11,7 @@ export interface ReaderInput {
   progress: (done: number, total: number | null) => void;
 }
 
-/** One format's reader. @throws SluiceError empty_document, encrypted_document, malformed_document */
+/** One format's reader. @throws SluiceError empty_document, encrypted_document, malformed_document, limit_exceeded */
 export type Reader = (input: ReaderInput) => Promise<ExtractedText>;
 
 export type BlockPlace = Partial<Pick<Block, "page" | "sheet" | "row"> & { level: number }>;

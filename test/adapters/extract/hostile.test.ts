@@ -9,6 +9,8 @@ import { readXlsx } from "../../../src/adapters/extract/ooxml/xlsx.ts";
 import { readRtf } from "../../../src/adapters/extract/rtf/rtf.ts";
 import { readCsv } from "../../../src/adapters/extract/sheets/csv.ts";
 import { readJson } from "../../../src/adapters/extract/text/json.ts";
+import { readOrg } from "../../../src/adapters/extract/text/org.ts";
+import { readRst } from "../../../src/adapters/extract/text/rst.ts";
 import { readXml } from "../../../src/adapters/extract/text/xml.ts";
 import type { Reader } from "../../../src/adapters/extract/text-builder.ts";
 import { openZip } from "../../../src/adapters/extract/zip.ts";
@@ -188,4 +190,33 @@ describe("containers are what their parts say", () => {
     expect(containedType(makeZip([["a.txt", "x"]]), "a.docx")).toBe("application/zip");
     expect(containedType(Buffer.from("plain"), "a.docx")).toBeUndefined();
   });
+});
+
+describe("texts of nothing but opening marks take no longer than others", () => {
+  const readers = { rst: readRst, org: readOrg, html: readHtml, csv: readCsv, xml: readXml, json: readJson };
+  test.each(Object.entries(readers))(
+    "%s",
+    async (_, reader) => {
+      for (const mark of [
+        "**a ",
+        "*a ",
+        "=a ",
+        "`a <",
+        "[[a][",
+        "[",
+        "|a ",
+        "<a href=x ",
+        "<!--",
+        '"a,',
+        "&a;",
+      ]) {
+        const begun = performance.now();
+        await read(reader, mark.repeat(60_000)).catch((error: unknown) =>
+          expect(error).toHaveProperty("code"),
+        );
+        expect(performance.now() - begun, mark).toBeLessThan(6_000);
+      }
+    },
+    60_000,
+  );
 });

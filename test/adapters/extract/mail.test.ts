@@ -1,4 +1,5 @@
 import { expect, test } from "vitest";
+import { unpackRtf } from "../../../src/adapters/extract/mail/compressed-rtf.ts";
 import { readEml } from "../../../src/adapters/extract/mail/eml.ts";
 import { readMsg } from "../../../src/adapters/extract/mail/msg.ts";
 import { makeCompound } from "../../fixtures/samples.ts";
@@ -101,4 +102,18 @@ test("MSG", async () => {
     ["paragraph", "It leaks."],
     ["paragraph", "Come soon."],
   ]);
+});
+
+test("MSG with nothing but packed RTF ([MS-OXRTFCP] 3.1.1)", async () => {
+  const packed = Buffer.from(
+    "2d0000002b0000004c5a4675f1c5c7a703000a007263706731323542320af32068656c090020627705b06c647d0a800fa0",
+    "hex",
+  );
+  const message = makeCompound({
+    "__properties_version1.0": Buffer.alloc(32),
+    "__substg1.0_0037001F": Buffer.from("Hi", "utf16le"),
+    "__substg1.0_10090102": packed,
+  });
+  expect((await read(readMsg, message)).text).toContain("hello world");
+  expect(unpackRtf(packed)?.toString()).toBe("{\\rtf1\\ansi\\ansicpg1252\\pard hello world}\r\n");
 });

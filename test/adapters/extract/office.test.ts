@@ -10,7 +10,7 @@ import { readOdt } from "../../../src/adapters/extract/odf/text.ts";
 import { readPptx } from "../../../src/adapters/extract/ooxml/pptx.ts";
 import { readXlsx } from "../../../src/adapters/extract/ooxml/xlsx.ts";
 import { makeXlsx } from "../../fixtures/ooxml.ts";
-import { excelParts, makeOdf, sampleDoc, sheetRow } from "../../fixtures/samples.ts";
+import { excelParts, makeOdf, sheetRow } from "../../fixtures/samples.ts";
 import { blocksOf, read, readFixture } from "./reading.ts";
 
 const facts = {
@@ -161,23 +161,17 @@ test("EPUB: chapters in the order of the spine", async () => {
   });
 });
 
-describe("DOC", () => {
-  test("paragraphs", async () => {
-    expect(blocksOf(await readFixture(readDoc, "sample.doc"))).toEqual([
-      ["paragraph", "The lock keeper's diary."],
-      ["paragraph", "Frost on the gates."],
-    ]);
-  });
-
-  test("lines of equal tabs are a table", async () => {
-    expect(blocksOf(await read(readDoc, sampleDoc(["Tolls:", "Punt\t2", "Barge\t12", "So be it."])))).toEqual(
-      [
-        ["paragraph", "Tolls:"],
-        ["table", "| Punt | 2 |\n| --- | --- |\n| Barge | 12 |"],
-        ["paragraph", "So be it."],
-      ],
-    );
-  });
+test("DOC: headings by style, lists, tables, links", async () => {
+  const extracted = await readFixture(readDoc, "sample.doc");
+  expect(blocksOf(extracted)).toEqual([
+    ["heading1", "The lock keeper's diary"],
+    ["paragraph", "Frost on the [gates](https://example.org/gates)."],
+    ["list_item", "- oil"],
+    ["list_item", "  - grease"],
+    ["table", "| Boat | Toll |\n| --- | --- |\n| Punt | 2 |"],
+    ["paragraph", "So be it."],
+  ]);
+  expect(extracted.title).toBe("The lock keeper's diary");
 });
 
 test("PPT: titles from the outline, texts of the slide, notes", async () => {

@@ -3,6 +3,7 @@ import iconv from "iconv-lite";
 import type { DocumentFacts } from "../../../chunk.ts";
 import { SluiceError } from "../../../errors.ts";
 import type { CompoundFile } from "../cfb.ts";
+import { givenTitle } from "../facts.ts";
 import { codePage } from "../rtf/charsets.ts";
 
 const TITLE = 2;
@@ -21,7 +22,7 @@ export function aboutCompound(file: CompoundFile): { title: string | null; facts
   if (author) facts.author = author;
   if (created) facts.authored_at = created;
   if (saved) facts.modified_at = saved;
-  return { title: values.get(TITLE) || null, facts };
+  return { title: givenTitle(values.get(TITLE)), facts };
 }
 
 function readIfWhole(file: CompoundFile, name: string): Buffer | undefined {

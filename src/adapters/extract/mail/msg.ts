@@ -1,9 +1,12 @@
 /** Outlook's messages ([MS-OXMSG]). */
 import MsgReaderModule, { type FieldsData } from "@kenjiuno/msgreader";
+import { SluiceError } from "../../../errors.ts";
 import { openCompound } from "../cfb.ts";
 import { decodeBytes } from "../charset.ts";
 import { malformed } from "../limits.ts";
+import { readRtf } from "../rtf/rtf.ts";
 import type { ReaderInput } from "../text-builder.ts";
+import { unpackRtf } from "./compressed-rtf.ts";
 import { type Mailbox, messageText } from "./message.ts";
 
 // The package is CommonJS: seen from a module, its default export lies one step further in, except to some bundlers.
@@ -22,6 +25,7 @@ export async function readMsg({ bytes, filename, progress }: ReaderInput) {
   } catch (error) {
     throw malformed(filename, "its parts are damaged", error);
   }
+  fields = onlyAsTyped(fields);
   const attachments = (fields.attachments ?? [])
     .filter(({ attachmentHidden }) => attachmentHidden !== true)
     .flatMap((attachment) => {
@@ -37,6 +41,8 @@ export async function readMsg({ bytes, filename, progress }: ReaderInput) {
     });
   progress(bytes.byteLength, bytes.byteLength);
   const { html } = fields;
+  const hasBody = Boolean(fields.body?.trim() || fields.bodyHtml?.trim() || html?.length);
+  const rich = hasBody || fields.compressedRtf === undefined ? undefined : unpackRtf(fields.compressedRtf);
   return messageText(
     {
       from: [box(fields.senderName, fields.senderSmtpAddress ?? fields.senderEmail)],
@@ -44,12 +50,26 @@ export async function readMsg({ bytes, filename, progress }: ReaderInput) {
       cc: recipients(fields, "cc"),
       subject: fields.subject,
       date: isoDate(fields.clientSubmitTime ?? fields.messageDeliveryTime ?? fields.creationTime),
-      text: fields.body,
+      text: rich === undefined ? fields.body : await richText(rich, filename),
       html: fields.bodyHtml ?? (html === undefined ? undefined : decodeBytes(html)),
       attachments,
     },
     filename,
   );
+}
+
+/** A damaged message has numbers and bytes where its properties should be texts. */
+function onlyAsTyped(fields: FieldsData): FieldsData {
+  const texts =
+    "subject body bodyHtml senderName senderEmail senderSmtpAddress clientSubmitTime messageDeliveryTime creationTime name email smtpAddress fileName attachMimeTag".split(
+      " ",
+    );
+  const entries = Object.entries(fields).filter(
+    ([key, value]) => !texts.includes(key) || typeof value === "string",
+  );
+  const typed = Object.fromEntries(entries) as unknown as FieldsData;
+  if (typed.recipients !== undefined) typed.recipients = typed.recipients.map(onlyAsTyped);
+  return typed;
 }
 
 function recipients({ recipients: all = [] }: FieldsData, type: "to" | "cc"): Mailbox[] {
@@ -60,10 +80,21 @@ function recipients({ recipients: all = [] }: FieldsData, type: "to" | "cc"): Ma
 
 /** Addresses inside an organisation are directory paths, which say nothing to others. */
 function box(name: string | undefined, address: string | undefined): Mailbox {
-  return { name, address: address?.includes("@") ? address : undefined };
+  return { name, address: /^[^\s/]+@/.test(address ?? "") ? address : undefined };
 }
 
 function isoDate(text: string | undefined): string | undefined {
   const time = text === undefined ? Number.NaN : Date.parse(text);
   return Number.isNaN(time) ? undefined : new Date(time).toISOString();
+}
+
+/** The words of a body that is there as RTF only. */
+async function richText(rtf: Buffer, filename: string): Promise<string> {
+  try {
+    return (await readRtf({ bytes: rtf, filename, progress: () => {} })).text;
+  } catch (error) {
+    // The head and the attachments of the message are worth having without it.
+    if (error instanceof SluiceError && /^(empty|malformed)_document$/.test(error.code)) return "";
+    throw error;
+  }
 }

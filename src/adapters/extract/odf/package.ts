@@ -1,6 +1,6 @@
 /** OpenDocument packages: what they say of the document, and the styles that give its lists their marks. */
 import type { DocumentFacts } from "../../../chunk.ts";
-import { isoTime, languageTag } from "../facts.ts";
+import { givenTitle, isoTime, languageTag } from "../facts.ts";
 import { encrypted, malformed } from "../limits.ts";
 import { formatted } from "../list-numbers.ts";
 import {
@@ -75,7 +75,7 @@ export async function openOdf(bytes: Uint8Array, filename: string): Promise<Open
     zip,
     filename,
     content: () => zip.stream("content.xml")!,
-    title: value("title") ?? null,
+    title: givenTitle(value("title")),
     facts,
     styles,
   };

@@ -1,6 +1,6 @@
 /** Office Open XML packages (ECMA-376 part 2): their parts, how these refer to each other, and what they say of the document. */
 import type { DocumentFacts } from "../../../chunk.ts";
-import { isoTime, languageTag } from "../facts.ts";
+import { givenTitle, isoTime, languageTag } from "../facts.ts";
 import { malformed } from "../limits.ts";
 import { attributeOf, childOf, childrenOf, parseXml, textOf, type XmlElement } from "../xml.ts";
 import { openZip, type ZipPackage } from "../zip.ts";
@@ -84,10 +84,6 @@ export async function relatedPart(
   return [...(await relations(part)).values()].find((relation) => relation.type === type)?.target;
 }
 
-/** Titles that programs write where nobody gave one. */
-const placeholder =
-  /^(microsoft (word|powerpoint|excel)\b.*|powerpoint.presentation|presentation|document ?\d*|untitled.*|slide 1|book\d*|word document|pptx?|docx?|title)$/i;
-
 export async function aboutPackage(
   office: OfficePackage,
 ): Promise<{ title: string | null; facts: DocumentFacts }> {
@@ -103,8 +99,7 @@ export async function aboutPackage(
   if (authored !== undefined) facts.authored_at = authored;
   if (modified !== undefined) facts.modified_at = modified;
   if (language !== undefined) facts.language = language;
-  const title = value("title") ?? null;
-  return { title: title === null || placeholder.test(title) ? null : title, facts };
+  return { title: givenTitle(value("title")), facts };
 }
 
 /** A property that is on where it stands, unless it says no. */

@@ -10,6 +10,7 @@ import type { BlockPlace, TextBuilder } from "../text-builder.ts";
 const HEAD_ROWS = 3;
 /** Rows looked at before a table's columns are settled; after them, rows pass straight through. */
 const LOOK_AHEAD = 500;
+const TOGETHER = 2_000;
 
 export interface SheetWriter {
   /** The next row; its number is higher than the last one's. Missing cells are empty. */
@@ -34,6 +35,8 @@ export function createSheetWriter(
   let columns: number[] | undefined;
   let known = new Set<number>();
   let lines: string[] = [];
+  /** Lines put together: a million short strings take several times what their letters do. */
+  let written: string[] = [];
   let first = 0;
   let length = 0;
 
@@ -49,6 +52,7 @@ export function createSheetWriter(
     // A column that shows up late goes to the end of its row: better there than nowhere.
     for (const [column, cell] of cells.entries()) if (cell && !known.has(column)) line.push(cell);
     lines.push(columns!.length === 1 && line.length === 1 ? oneLine(line[0]!) : tableRow(line));
+    if (lines.length === TOGETHER) written.push(lines.splice(0).join("\n"));
   };
   const settle = () => {
     const used = new Set<number>();
@@ -61,7 +65,10 @@ export function createSheetWriter(
       while (isBlank(ahead[0]!)) ahead.shift();
     }
     first = ahead[0]!.number;
-    for (const row of ahead) write(row);
+    for (const [index, row] of ahead.entries()) {
+      write(row);
+      if (index === 0 && columns.length > 1) lines.push(tableRule(columns.length));
+    }
     ahead = [];
   };
   const flush = () => {
@@ -71,14 +78,14 @@ export function createSheetWriter(
       builder.add("paragraph", words.join("\t"), { ...place, row: number });
     } else {
       if (ahead.length > 1) settle();
-      if (columns !== undefined && lines.length > 0) {
-        const isTable = columns.length > 1;
-        if (isTable) lines.splice(1, 0, tableRule(columns.length));
-        builder.add(isTable ? "table" : "paragraph", lines.join("\n"), { ...place, row: first });
+      if (columns !== undefined) {
+        const text = [...written, ...lines].join("\n");
+        builder.add(columns.length > 1 ? "table" : "paragraph", text, { ...place, row: first });
       }
     }
     ahead = [];
     lines = [];
+    written = [];
     columns = undefined;
   };
 
