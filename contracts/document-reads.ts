@@ -94,6 +94,10 @@ function documents(check: StorageTest): void {
       expect(await ids({ parent_document_id: grandchild.document_id })).toEqual([]);
       expect(await h.documents.getDocument("t1", grandchild.document_id)).toEqual(grandchild);
 
+      await change(h, inside[1]!, { parent_document_id: null });
+      newestFirst.splice(newestFirst.indexOf(inside[1]!.document_id), 1);
+      expect(await ids({ parent_document_id })).toEqual([...newestFirst, other.document_id]);
+
       const [gone] = inside;
       const { document_id, revision } = gone!;
       await h.documents.commit([

@@ -151,8 +151,8 @@ export function evolve(current: DocumentRecord | DocumentSeed, event: NewEvent):
       media_type,
       size_bytes,
       sha256,
-      // Where it came from first stays, whoever sends its next version.
-      parent_document_id: old ? old.parent_document_id : (event.data.parent_document_id ?? null),
+      // Whoever uploads a file that came inside another document makes it stand by itself from then on.
+      parent_document_id: event.data.parent_document_id ?? null,
       status: "pending",
       stage: null,
       progress: noProgress,

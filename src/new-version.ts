@@ -28,7 +28,7 @@ export interface VersionOptions {
   collection: string;
   metadata: Metadata;
   priority?: number;
-  /** Of a new document that came inside another. */
+  /** Of a document that comes inside another. */
   child?: { document_id: string; parent_document_id: string };
   /** How many documents may come out of this one, where that is less than usual. */
   descendants?: number;
@@ -78,7 +78,6 @@ export function newVersion(
   }
   const version = (existing?.version ?? 0) + 1;
   const { filename, media_type, size_bytes, sha256, blob_key } = file;
-  const parent_document_id = existing ? existing.parent_document_id : options.child?.parent_document_id;
   const { document, event } = advance(
     current,
     "rag.document.uploaded",
@@ -89,7 +88,7 @@ export function newVersion(
       media_type,
       size_bytes,
       sha256,
-      ...(parent_document_id == null ? {} : { parent_document_id }),
+      ...(options.child ? { parent_document_id: options.child.parent_document_id } : {}),
     },
     context,
   );

@@ -222,6 +222,8 @@ export function createUploads(dependencies: UploadDependencies) {
           existing &&
           sameBytes &&
           options.on_duplicate !== "new_version" &&
+          // It would go with the document that it came inside: uploaded by itself, it is to stay.
+          existing.parent_document_id === null &&
           existing.status !== "failed" &&
           existing.status !== "cancelled";
         let answer: Accepted;

@@ -135,7 +135,8 @@ async function decide(context: StageContext, files: FoundFile[], room: number) {
   const half = (room - files.length) / 2;
   const shareOf = (file: FoundFile) =>
     Math.floor(half / (holdsFiles(file) ? holders : files.length - holders));
-  const optionsFor = (file: FoundFile) => ({
+  const optionsFor = (file: FoundFile, child_id: string) => ({
+    child: { document_id: child_id, parent_document_id: document_id },
     collection,
     metadata: metadataOf(document, file),
     priority: job.priority,
@@ -162,7 +163,7 @@ async function decide(context: StageContext, files: FoundFile[], room: number) {
       const ended = twin.status === "failed" || twin.status === "cancelled";
       // A new version of the parent is a new chance; another attempt at the same one is not.
       if (ended && twin.updated_at < source.created_at) {
-        commits.push(newVersion(file, twin, optionsFor(file), versionContext).commit);
+        commits.push(newVersion(file, twin, optionsFor(file, twin.document_id), versionContext).commit);
       }
     } else {
       known += 1;
@@ -171,10 +172,7 @@ async function decide(context: StageContext, files: FoundFile[], room: number) {
   for (const file of rest) {
     const child = await childAt(context, file.place, own, children);
     children.add(child.document_id);
-    const options = {
-      ...optionsFor(file),
-      child: { document_id: child.document_id, parent_document_id: document_id },
-    };
+    const options = optionsFor(file, child.document_id);
     commits.push(newVersion(file, child.existing, options, versionContext).commit);
   }
   return { commits, children: [...children], known };

@@ -172,6 +172,28 @@ describe.each(["sqlite", "memory"] as const)("files inside a document, in %s", (
     expect(await rig.blobKeys()).toHaveLength(3 * 3);
   });
 
+  test("a child that somebody uploads by itself stays when its parent goes", async () => {
+    const rig = await openRig({ storage });
+    const { document_id } = await send(rig, twoFiles(), { filename: "mail.eml" });
+    await workAll(rig);
+    const text = "The first attachment tells of quartz.";
+    const own = await rig.upload(text, { filename: "mine.txt" });
+    expect(own).toMatchObject({ duplicate: true, version: 2, status: "pending" });
+    await workAll(rig);
+    expect(await rig.upload(text)).toMatchObject({ duplicate: true, version: 2, status: "completed" });
+    await rig.commands.reingest(tenant_id, document_id, "req_1");
+    await workAll(rig);
+    expect(await tree(rig)).toEqual({
+      "/mail.eml": "completed 2",
+      "/mail.eml/two.md": "completed 1",
+      "/mine.txt": "completed 2",
+    });
+    await rig.commands.remove(tenant_id, document_id, "req_2");
+    await workAll(rig);
+    expect(Object.keys(await tree(rig))).toEqual(["/mine.txt"]);
+    await rig.expectReplays(own.document_id);
+  });
+
   test("a new version of the parent: what is the same stays, what changed is a new version, what is gone goes", async () => {
     const rig = await openRig({ storage });
     const files = (entries: Record<string, string>) => makeZip(Object.entries(entries));

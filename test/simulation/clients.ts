@@ -130,6 +130,8 @@ async function uploadNew(client: Client): Promise<void> {
   const { random } = client.scheduler;
   // Few names: the same bytes come from two clients now and then, and twice in one request.
   const some = () => {
+    // Also what lies inside others.
+    if (random.chance(0.1)) return makeSource("good", `x inside ${random.below(5)}`);
     const kind = random.chance(0.75) ? "good" : random.pick(kinds);
     return makeSource(kind, `${client.tenant_id} ${random.below(6)}`);
   };

@@ -32,12 +32,8 @@ export async function violations(world: World, told: Told): Promise<string[]> {
 
   const logs = Map.groupBy(state.events, (event) => event.document_id);
   for (const { document_id } of told.acknowledged) {
-    if (state.documents.has(document_id) || told.removed.has(document_id)) continue;
-    const [first] = logs.get(document_id) ?? [];
-    const parent = first?.event_type === "rag.document.uploaded" ? first.data.parent_document_id : undefined;
-    // What came inside a document goes with it, or with the version that held it.
-    if (parent !== undefined && (told.removed.has(parent) || told.interrupted.has(parent))) continue;
-    wrong.push(`G1: ${document_id} was acknowledged and is lost`);
+    if (!state.documents.has(document_id) && !told.removed.has(document_id))
+      wrong.push(`G1: ${document_id} was acknowledged and is lost`);
   }
   const living = new Map<string, string>();
   for (const [document_id, { record, removed }] of state.documents) {

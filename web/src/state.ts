@@ -199,7 +199,7 @@ function applyEvent(row: Row | undefined, event: SluiceEvent): Row | undefined {
       media_type,
       size_bytes,
       sha256,
-      parent_document_id: old ? old.parent_document_id : parent_document_id,
+      parent_document_id,
       ...waiting,
       version,
       searchable_version: old?.searchable_version ?? null,

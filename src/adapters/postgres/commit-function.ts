@@ -110,7 +110,8 @@ export const commitFunctions: string[] = [
             size_bytes = r.size_bytes, sha256 = r.sha256, status = r.status, stage = r.stage, progress = r.progress,
             error = nullif(r.error::text, 'null')::json, version = r.version,
             searchable_version = r.searchable_version, chunks_created = r.chunks_created, metadata = r.metadata,
-            updated_at = r.updated_at, correlation_id = r.correlation_id, job_id = r.job_id, revision = r.revision
+            updated_at = r.updated_at, correlation_id = r.correlation_id, job_id = r.job_id, revision = r.revision,
+            parent_document_id = r.parent_document_id
           FROM json_populate_record(NULL::$S.documents, v_record) AS r
           WHERE d.document_id = v_document AND d.tenant_id = v_tenant AND r.tenant_id = v_tenant
             AND d.revision = v_revision AND NOT d.removed;
