@@ -4,9 +4,10 @@
  */
 import { open } from "node:fs/promises";
 import { createInProcessExtractor } from "../src/adapters/extract/in-process.ts";
-import { createHashingEmbedder } from "../src/adapters/hashing/embedder.ts";
+
 import { createSystem } from "../src/adapters/node/system.ts";
 import { openSqliteStorage } from "../src/adapters/sqlite/storage.ts";
+import { createStaticEmbedder } from "../src/adapters/static/embedder.ts";
 import type { DocumentRecord } from "../src/document.ts";
 import type { Stage } from "../src/events.ts";
 import { chunkId } from "../src/ids.ts";
@@ -30,7 +31,7 @@ const HEAD_BYTES = 64 * 1024;
 
 export async function openBare(folder: string) {
   const system = createSystem();
-  const embedder = createHashingEmbedder();
+  const embedder = await createStaticEmbedder();
   const extractor = createInProcessExtractor();
   const storage = await openSqliteStorage({ folder, system, embedder });
   const forever = new AbortController().signal;

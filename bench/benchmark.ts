@@ -19,6 +19,10 @@ export interface Context {
   corpus: string | undefined;
   /** Whether that folder was asked for by name. */
   corpus_given: boolean;
+  /** Folder of a sentence transformer to compare with; undefined when none is given. */
+  teacher: string | undefined;
+  /** Folder in whose node_modules @huggingface/transformers is. */
+  transformers: string | undefined;
   /** Says what is going on, to whoever watches. */
   say(text: string): void;
 }

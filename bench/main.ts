@@ -10,6 +10,7 @@ import { parseArgs } from "node:util";
 import { ack } from "./ack.ts";
 import { ackUnderLoad } from "./ack-under-load.ts";
 import type { Benchmark, Context, Table } from "./benchmark.ts";
+import { embedders } from "./embedders.ts";
 import { eventLatency } from "./event-latency.ts";
 import { footprint } from "./footprint.ts";
 import { describeMachine } from "./machine.ts";
@@ -17,7 +18,9 @@ import { pipelineThroughput } from "./pipeline.ts";
 import { postgres } from "./postgres/benchmark.ts";
 import { queue } from "./queue.ts";
 import { renderMachine, renderTable } from "./report.ts";
+import { searchLatency } from "./search.ts";
 import { stopServers } from "./server.ts";
+import { staticEmbedder } from "./static-embedder.ts";
 import { rounded } from "./statistics.ts";
 import { thousandChunks } from "./thousand-chunks.ts";
 
@@ -26,21 +29,27 @@ const benchmarks: Readonly<Record<string, Benchmark>> = {
   "ack-under-load": ackUnderLoad,
   pipeline: pipelineThroughput,
   "thousand-chunks": thousandChunks,
+  embedders,
   "event-latency": eventLatency,
   queue,
+  search: searchLatency,
   footprint,
+  "static-embedder": staticEmbedder,
   postgres,
 };
 /** They start services of their own, which not every machine has. */
 const onRequest = ["postgres"];
 
 const usage = `npm run bench -- [NAME…] [--quick] [--json] [--corpus DIR] [--folder DIR]
+                       [--teacher DIR] [--transformers DIR]
 
   NAME          ${Object.keys(benchmarks).join(", ")};
                 default all but ${onRequest.join(", ")}
   --quick       fewer rounds: a look, not a figure to quote
   --json        the result as JSON on standard output
   --corpus DIR  real files for the pipeline and for the synchronous handler
+  --teacher DIR a sentence transformer as transformers.js reads it, for embedders
+  --transformers DIR  in whose node_modules @huggingface/transformers is
   --folder DIR  where to write, up to 8 GB of it; default the system's folder for temporary files
 
 The exit code is 1 when something could not be measured, 2 for a wrong command line.
@@ -78,6 +87,8 @@ const context: Context = {
   },
   corpus:
     values.corpus === undefined ? (existsSync(neighbour) ? neighbour : undefined) : resolve(values.corpus),
+  teacher: values.teacher,
+  transformers: values.transformers,
   corpus_given: values.corpus !== undefined,
   say,
 };
@@ -137,6 +148,8 @@ function commandLine() {
         quick: { type: "boolean", default: false },
         json: { type: "boolean", default: false },
         corpus: { type: "string" },
+        teacher: { type: "string" },
+        transformers: { type: "string" },
         folder: { type: "string", default: tmpdir() },
         help: { type: "boolean", short: "h", default: false },
       },

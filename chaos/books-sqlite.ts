@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { toEvent } from "../src/adapters/sqlite/rows.ts";
 import { openDatabase } from "../src/adapters/sqlite/schema.ts";
 import { DATABASE_FILE } from "../src/adapters/sqlite/storage.ts";
+import { toBlock } from "../src/adapters/sqlite/vector-tables.ts";
 import type { Ledger, StoredChunks, StoredDocument } from "./balance.ts";
 
 type Row = Record<string, string | number | null>;
@@ -18,13 +19,18 @@ export function openSqliteBooks(data_dir: string): Ledger {
        FROM chunks LEFT JOIN embeddings USING (chunk_row) WHERE indexed = 1`,
     );
     const words = all("SELECT rowid AS chunk_row FROM chunks_fts");
-    const vectors = all("SELECT embedder_row FROM embedders").flatMap(({ embedder_row }) =>
-      all(`SELECT rowid AS chunk_row FROM vectors_${embedder_row}`),
+    const embedders = all("SELECT embedder_row FROM embedders").map(({ embedder_row }) => embedder_row);
+    const vectors = embedders.flatMap((row) => all(`SELECT chunk_row FROM vectors_${row}`));
+    const codes = embedders.flatMap((row) =>
+      all<Record<string, Uint8Array>>(`SELECT rows, codes FROM codes_${row}`).flatMap((block) =>
+        [...toBlock(block).rows].map((chunk_row): Row => ({ chunk_row })),
+      ),
     );
     wrong.push(...judgeEntries("words", words, indexed));
     // What has no words for the embedder has no direction either, and no place among the vectors.
     const embeddable = indexed.filter(({ wordless }) => wordless !== 1);
     wrong.push(...judgeEntries("vector", vectors, embeddable));
+    wrong.push(...judgeEntries("code", codes, embeddable));
     return wrong;
   }
 

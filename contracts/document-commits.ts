@@ -188,6 +188,7 @@ const causes: Record<ConflictReason, (h: StorageHarness) => Promise<Partial<Comm
     const { sha256 } = await upload(h);
     return { document: { record: newDocument(h.system, { sha256 }), expect_revision: null } };
   },
+  embedders: async () => ({ embedders: { serving: "another@1", target: null } }),
   unique_key: async (h) => {
     await h.queue.enqueue([newJob(h.system, { unique_key: "k" })]);
     return { enqueue: [newJob(h.system), newJob(h.system, { unique_key: "k" })] };

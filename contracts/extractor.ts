@@ -90,6 +90,7 @@ export function describeExtractor(name: string, open: () => Promise<ExtractorHar
           source,
           () => {},
           never,
+          undefined,
           async ({ filename, size_bytes, content }) => {
             expect(busy || ended).toBe(false);
             busy = true;
@@ -121,6 +122,7 @@ export function describeExtractor(name: string, open: () => Promise<ExtractorHar
           source,
           () => {},
           never,
+          undefined,
           async () => {
             throw refusal;
           },

@@ -13,6 +13,7 @@ export type { Gaps } from "./gaps.ts";
 export { type DispatchHarness, describeJobDispatch } from "./job-dispatch.ts";
 export { describeJobQueue } from "./job-queue.ts";
 export { describeJobQueueModel, type QueueModelOptions } from "./job-queue-model.ts";
+export { describeReranker, type RerankerHarness } from "./reranker.ts";
 export {
   contractEmbedder,
   newChunks,

@@ -176,18 +176,34 @@ export async function stageVersion(
     { tenant_id, embeddings: { document_id, version, embedder_id, vectors } },
   ]);
   await h.index.stage(
-    chunks.map((chunk, place) => ({ chunk, tenant_id, collection, vector: vectors[place]!.vector })),
+    chunks.map((chunk, place) => ({
+      chunk,
+      tenant_id,
+      collection,
+      vector: vectors[place]!.vector,
+      filename: record.filename,
+    })),
   );
   return chunks;
 }
 
 /** Makes a staged version the searchable one. */
-export function flip(
+export async function flip(
   h: StorageHarness,
   record: DocumentRecord,
   version = record.version,
 ): Promise<DocumentRecord> {
-  return change(h, record, { status: "completed", version, searchable_version: version });
+  const { tenant_id, document_id, revision } = record;
+  const changes = { status: "completed", version, searchable_version: version } as const;
+  const next = { ...record, ...changes, revision: revision + 1 };
+  await h.documents.commit([
+    {
+      tenant_id,
+      document: { record: next, expect_revision: revision },
+      indexed: { document_id, version, embedder_id: h.index.embedder_id },
+    },
+  ]);
+  return next;
 }
 
 /** Uploads a document and makes it searchable. */

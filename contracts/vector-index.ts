@@ -4,6 +4,7 @@ import { expect } from "vitest";
 import type { Metadata } from "../src/document.ts";
 import { matchesFilter, type SearchFilter } from "../src/filter.ts";
 import type { IndexHit } from "../src/ports/vector-index.ts";
+import { embedders } from "./embedders.ts";
 import { contractEmbedder, unit } from "./samples.ts";
 import {
   change,
@@ -20,7 +21,7 @@ import {
 
 /** Registers the suite; call it inside a test file. */
 export function describeVectorIndex(name: string, open: OpenStorage, gaps: StorageGaps = {}): void {
-  storageSuite(`VectorIndex: ${name}`, open, gaps, visibility, ranking, words, scopes, filters);
+  storageSuite(`VectorIndex: ${name}`, open, gaps, visibility, ranking, words, scopes, filters, embedders);
 }
 
 const t1 = { tenant_id: "t1" };
@@ -256,7 +257,6 @@ function ranking(check: StorageTest): void {
         name: "SluiceError",
         code: "embedder_mismatch",
       });
-      expect(await other.index.nearest({ tenant_id: "t2" }, unit(1), 1)).toEqual([]);
       expect(await found(h)).toEqual([`${record.document_id}/1`]);
     },
   );
@@ -299,6 +299,86 @@ function words(check: StorageTest): void {
   check("a question finds entries that share only some of its words", async (h) => {
     await shelf(h);
     expect((await matching(h, "who guides ships at night?"))[0]).toBe(0);
+  });
+
+  check("English words match their inflections, both ways", async (h) => {
+    await publish(h, [
+      { text: "Pilots guided two ships." },
+      { text: "A ship is guiding; harbours shipped." },
+    ]);
+    for (const query of ["ship", "ships", "guide", "guides", "guiding", "pilot guided"]) {
+      expect((await matching(h, query))[0], query).toBeDefined();
+    }
+    expect((await matching(h, "ship")).sort()).toEqual([0, 1]);
+    expect(await matching(h, "harbour")).toEqual([1]);
+    expect(await matching(h, "shipwright")).toEqual([]);
+  });
+
+  check(
+    "stop words do not count beside other words, and are found where there is nothing else",
+    async (h) => {
+      await publish(h, [
+        { text: "To be or not to be" },
+        { text: "quartz" },
+        { text: "What is it that they do?" },
+      ]);
+      expect(await matching(h, "what is the quartz of this?")).toEqual([1]);
+      expect(await matching(h, "What is THE unheard?")).toEqual([]);
+      expect((await matching(h, "to be or not to be"))[0]).toBe(0);
+    },
+  );
+
+  check("words of every language match themselves, whatever their case", async (h) => {
+    const foreign = [
+      "Die Schleusen wurden über Nacht geöffnet",
+      "Les écluses étaient fermées à l'été",
+      "Шлюзы открываются весной",
+      "Οι θυρίδες ανοίγουν την άνοιξη",
+      "la esclusa será reparada mañana",
+      "Slussen öppnades påföljande dag",
+      "نفتح البوابة في الربيع",
+      "השערים נפתחים באביב",
+      "द्वार वसंत में खुलते हैं",
+      "Śluza otworzyła się znów wiosną",
+      // Without the letters whose capitals Turkish shares with others.
+      "Kapaklar ilkbaharda tekrar devrede",
+    ];
+    await publish(
+      h,
+      foreign.map((text) => ({ text })),
+    );
+    for (const [place, text] of foreign.entries()) {
+      for (const word of text.match(/[\p{L}\p{M}]{3,}/gu) ?? []) {
+        for (const query of [word, word.toUpperCase(), word.toLowerCase()]) {
+          expect(await matching(h, query), query).toContain(place);
+        }
+      }
+    }
+  });
+
+  check("a word is found inside a run of a script that leaves no spaces", async (h) => {
+    await publish(h, [
+      { text: "運河の水門は夜に開く。" },
+      { text: "港口的引水員引導船隻。" },
+      { text: "東京tower is a tower" },
+      { text: "ประตูน้ำเปิดในฤดูใบไม้ผลิ" },
+    ]);
+    expect(await matching(h, "水門")).toEqual([0]);
+    expect((await matching(h, "水門は開く"))[0]).toBe(0);
+    expect(await matching(h, "引水員")).toEqual([1]);
+    expect((await matching(h, "東京"))[0]).toBe(2);
+    expect((await matching(h, "tower"))[0]).toBe(2);
+    expect((await matching(h, "ประตูน้ำ"))[0]).toBe(3);
+    // Not two characters that stand apart there.
+    expect(await matching(h, "水開")).toEqual([]);
+  });
+
+  check("the headings above an entry and the file name are searched, and say what is in them", async (h) => {
+    await publish(h, [{ text: "quartz" }, { text: "basalt" }], { filename: "2024_Annual-Report.v2.pdf" });
+    // The first chunk stands under "Part I", "Chapter 0".
+    expect(await matching(h, "chapter 1")).toEqual([1, 0]);
+    expect((await matching(h, "annual reports")).sort()).toEqual([0, 1]);
+    expect((await matching(h, "annual basalt"))[0]).toBe(1);
   });
 
   check("signs that mean something to a query language are plain text here", async (h) => {

@@ -28,7 +28,8 @@ class Model:
         for row, text in enumerate(texts):
             ids = self.tokenizer.encode(text)
             if ids:
-                out[row] = self.vectors[ids].astype(np.float64).sum(0)
+                tokens, counts = np.unique(ids, return_counts=True)
+                out[row] = counts @ self.vectors[tokens].astype(np.float64)
         return out / np.maximum(np.linalg.norm(out, axis=1, keepdims=True), 1e-12)
 
 

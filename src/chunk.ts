@@ -6,7 +6,7 @@ import { z } from "zod";
  * document's extracted text, end exclusive; blocks come in reading order and do not overlap.
  */
 export interface Block {
-  /** `note`: what a slide's speaker is to say. */
+  /** `note`: what a slide's speaker is to say, or a comment on a page. */
   kind: "heading" | "paragraph" | "list_item" | "table" | "code" | "quote" | "footnote" | "note";
   /** Heading level from 1; null for every other kind. */
   level: number | null;

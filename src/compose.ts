@@ -11,11 +11,13 @@ import {
   checkSqsEvents,
   checkSqsQueue,
   openEmbedder,
+  openEmbedderById,
   openExtractor,
   openFolderBlobs,
   openKafkaPublisher,
   openPinecone,
   openPostgres,
+  openReranker,
   openS3Blobs,
   openSnsPublisher,
   openSqlite,
@@ -24,6 +26,7 @@ import {
   type StorageParts,
 } from "./adapters/registry.ts";
 import type { Config, PublisherConfig } from "./config.ts";
+import { SluiceError } from "./errors.ts";
 import { createAdmission } from "./intake/admission.ts";
 import { createCommands } from "./intake/commands.ts";
 import { createDirectUploads } from "./intake/direct-upload.ts";
@@ -41,11 +44,14 @@ import type { Extractor } from "./ports/extractor.ts";
 import type { JobDispatch } from "./ports/job-dispatch.ts";
 import type { JobQueue } from "./ports/job-queue.ts";
 import type { Log } from "./ports/log.ts";
+import type { Reranker } from "./ports/reranker.ts";
 import type { ServiceCheck } from "./ports/service-check.ts";
 import type { StorageMaintenance } from "./ports/storage-maintenance.ts";
 import type { System } from "./ports/system.ts";
 import type { VectorIndex } from "./ports/vector-index.ts";
 import { createFollower } from "./progress/follow.ts";
+import { createReindex, type Reindex } from "./reindex/reindex.ts";
+import { createTender } from "./reindex/tend.ts";
 import { createSearch } from "./search/search.ts";
 import { createWorker, type Worker } from "./worker/worker.ts";
 
@@ -58,6 +64,10 @@ export interface Adapters {
   index: VectorIndex;
   keys: ApiKeyStore;
   embedder: Embedder;
+  /** Makes others, by their ids: an index may be of another than the configured one. */
+  openEmbedder?: (embedder_id: string) => Promise<Embedder | undefined>;
+  /** What puts the best hits of a search in order; may be left out. */
+  reranker?: Reranker;
   extractor: Extractor;
   publishers: EventPublisher[];
   /** Where the storage is not looked after by tools of its own. */
@@ -86,21 +96,25 @@ export async function openAdapters(
   if (shared.length !== 0 && shared.length !== 4) {
     throw new TypeError("documents, queue, index and keys share transactions: give all four or none");
   }
-  const opened: { close(): Promise<void> }[] = [];
-  const open = async <T extends { close(): Promise<void> }>(opening: Promise<T>): Promise<T> => {
+  const opened: { close?(): Promise<void> }[] = [];
+  const open = async <T extends { close?(): Promise<void> }>(opening: Promise<T>): Promise<T> => {
     const part = await opening;
     opened.push(part);
     return part;
   };
   const close = async () => {
-    for (let part = opened.pop(); part; part = opened.pop()) await part.close();
+    for (let part = opened.pop(); part; part = opened.pop()) await part.close?.();
   };
   try {
     const system = given.system ?? createSystem();
-    const embedder = given.embedder ?? (await openEmbedder(config.embedder, system));
+    const embedder = given.embedder ?? (await open(openEmbedder(config.embedder, system)));
     const parts = { system, embedder, log };
+    const reranker =
+      given.reranker ??
+      (config.reranker.kind === "none" ? undefined : await open(openReranker(config.reranker)));
     const storage = given.documents ? (given as Storage) : await open(openStorage(config, parts));
     const { documents, keys, maintenance } = storage;
+    await tellOfOthers(documents, embedder, log);
     const index =
       config.index.kind === "pinecone" && !given.index
         ? await open(openPinecone({ ...config.index, system, embedder, documents, words: storage.index }))
@@ -108,6 +122,8 @@ export async function openAdapters(
     return {
       system,
       embedder,
+      openEmbedder: given.openEmbedder ?? othersBesides(config, system, opened),
+      ...(reranker ? { reranker } : {}),
       documents,
       queue: given.queue ?? (await openQueue(config, storage, parts, open)),
       index,
@@ -126,6 +142,36 @@ export async function openAdapters(
     await close();
     throw error;
   }
+}
+
+/** Each is made once, and kept. @param opened what is to be closed at the end */
+function othersBesides(
+  config: Config,
+  system: System,
+  opened: { close?(): Promise<void> }[],
+): (id: string) => Promise<Embedder | undefined> {
+  const known = new Map<string, Promise<Embedder | undefined>>();
+  const open = async (embedder_id: string) => {
+    const { embedding_service, local_model } = config;
+    const embedder = await openEmbedderById(embedder_id, embedding_service, system, local_model);
+    if (embedder) opened.push(embedder);
+    return embedder;
+  };
+  return (embedder_id) => {
+    const other = known.get(embedder_id) ?? open(embedder_id);
+    known.set(embedder_id, other);
+    other.catch(() => known.delete(embedder_id));
+    return other;
+  };
+}
+
+async function tellOfOthers(documents: DocumentStore, { embedder_id }: Embedder, log: Log): Promise<void> {
+  const { serving, target } = await documents.embedders.read();
+  if (serving === null || serving === embedder_id || target !== null) return;
+  log.warn(
+    { serving, configured: embedder_id },
+    "the index is of another embedder than the settings name; it stays in use until `sluice reindex` is done",
+  );
 }
 
 /** Ports that share transactions. `dispatch`: what a queue outside of the database needs from the one in it. */
@@ -184,8 +230,13 @@ export async function* checkServices(config: Config): AsyncGenerator<ServiceChec
   }
   if (config.index.kind === "pinecone") {
     const system = createSystem();
-    const { embedder_id, dimensions } = await openEmbedder(config.embedder, system);
-    yield* checkPinecone({ ...config.index, system, embedder: { embedder_id, dimensions } });
+    // A model that is missing is told by whoever opens the adapters; nothing can be said of Pinecone then.
+    const embedder = await openEmbedder(config.embedder, system).catch(unlessModelMissing);
+    if (embedder) {
+      const { embedder_id, dimensions } = embedder;
+      await embedder.close?.();
+      yield* checkPinecone({ ...config.index, system, embedder: { embedder_id, dimensions } });
+    }
   }
   if (config.blobs.kind === "s3") yield* checkS3(config.blobs);
   if (config.queue.kind === "sqs")
@@ -195,6 +246,10 @@ export async function* checkServices(config: Config): AsyncGenerator<ServiceChec
     if (publisher.kind === "sqs") yield* checkSqsEvents(publisher);
     if (publisher.kind === "sns") yield* checkSns(publisher);
   }
+}
+
+function unlessModelMissing(error: unknown): undefined {
+  if (!(error instanceof SluiceError) || error.code !== "model_missing") throw error;
 }
 
 /** The request side: everything that the HTTP server, or the library, calls. */
@@ -216,7 +271,8 @@ export function composeIntake(config: Config, adapters: Adapters, log: Log) {
       max_attempts: config.max_attempts,
     }),
     commands: createCommands({ ...adapters, max_attempts: config.max_attempts }),
-    search: createSearch(adapters),
+    search: createSearch({ ...adapters, reranking: config.reranking, log }),
+    reindex: composeReindex(adapters),
     follower,
     /** Ends readers and relays; what was not published goes out after the next start. */
     async close() {
@@ -227,14 +283,19 @@ export function composeIntake(config: Config, adapters: Adapters, log: Log) {
   };
 }
 
-/** The working side: a worker over these adapters, not started. */
+export function composeReindex(adapters: Adapters): Reindex {
+  return createReindex(adapters);
+}
+
+/** The working side: a worker over these adapters, not started. One of all workers tends the reindex. */
 export function composeWorker(config: Config, adapters: Adapters, log: Log, worker_id: string): Worker {
   const { system, extractor } = adapters;
   const typeOf = async (head: Uint8Array, filename: string, declared?: string) => {
     const media_type = await detectMediaType(head, filename, declared);
     return extractor.media_types.has(media_type) ? media_type : undefined;
   };
-  return createWorker(
+  const tender = createTender({ ...adapters, log, max_attempts: config.max_attempts }, worker_id);
+  const worker = createWorker(
     { ...adapters, chunking: config.chunk, typeOf, retry: config.retry, log },
     {
       worker_id,
@@ -246,6 +307,15 @@ export function composeWorker(config: Config, adapters: Adapters, log: Log, work
       max_running_per_tenant: config.max_running_per_tenant,
     },
   );
+  return {
+    async start() {
+      await worker.start();
+      tender.start();
+    },
+    async stop(deadline_ms) {
+      await Promise.all([tender.stop(), worker.stop(deadline_ms)]);
+    },
+  };
 }
 
 /** What an operator does with the whole, beside everything that goes on in it. */

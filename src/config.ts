@@ -6,6 +6,15 @@ import { existsSync, readFileSync } from "node:fs";
 import { delimiter, resolve } from "node:path";
 import { parseEnv } from "node:util";
 import {
+  type EmbedderConfig,
+  type EmbeddingServiceConfig,
+  toEmbedder,
+  toEmbeddingService,
+} from "./config-embedder.ts";
+import { type PublisherConfig, toPublisher } from "./config-publishers.ts";
+import { needsOfReranker, type RerankerConfig, toReranker } from "./config-reranker.ts";
+import { type LocalModelConfig, toLocalModel } from "./config-transformers.ts";
+import {
   isSecret,
   profileSettings,
   profiles,
@@ -37,21 +46,15 @@ export interface Config {
   shutdown_ms: number;
   chunk: { max_tokens: number; overlap_tokens: number };
   /** `soffice`: LibreOffice's program, where there is one. */
-  extract: { timeout_ms: number; memory_mb: number; soffice: string | undefined };
-  embedder:
-    | { kind: "hashing" }
-    | {
-        kind: "openai";
-        url: string;
-        model: string;
-        dimensions: number;
-        request_dimensions: boolean;
-        api_key: string | undefined;
-        batch_size: number;
-        timeout_ms: number;
-        query_prefix: string;
-        passage_prefix: string;
-      };
+  extract: { timeout_ms: number; memory_mb: number; soffice: string | undefined; ocr_languages: string[] };
+  embedder: EmbedderConfig;
+  /** Where to ask for models other than the configured one; undefined: nowhere. */
+  embedding_service: EmbeddingServiceConfig | undefined;
+  /** How a model in the process is run that is not the configured one. */
+  local_model: LocalModelConfig;
+  reranker: RerankerConfig;
+  /** How a search uses the reranker. */
+  reranking: { candidates: number; timeout_ms: number };
   storage: { kind: "sqlite" } | { kind: "postgres"; url: string; schema: string; pool_size: number };
   blobs:
     | { kind: "folder" }
@@ -93,24 +96,7 @@ export interface Config {
   client: { url: string; api_key: string | undefined };
 }
 
-export type PublisherConfig =
-  | {
-      kind: "kafka";
-      brokers: string[];
-      /** Of all events, or of each family. */
-      topic: string | { document: string; ingestion: string };
-      mode: "binary" | "structured";
-      compression: "none" | "gzip" | "snappy" | "lz4" | "zstd";
-      client_id: string;
-      tls: boolean;
-      sasl?: {
-        mechanism: "plain" | "scram-sha-256" | "scram-sha-512";
-        username: string;
-        password: string;
-      };
-    }
-  | { kind: "sqs"; queue_url: string; region: string; endpoint?: string }
-  | { kind: "sns"; topic_arn: string; region: string; endpoint?: string };
+export type { PublisherConfig };
 
 /** A configuration that can't be used: one line for each wrong key. */
 export class ConfigError extends Error {
@@ -192,6 +178,10 @@ function contradictions(values: Settings): string[] {
       problems.push("SLUICE_QUEUE is sqs, which is for several machines: SLUICE_STORAGE must be postgres");
     }
   }
+  if (values.SLUICE_EMBEDDER === "transformers") {
+    need("SLUICE_EMBEDDER_MODEL", "SLUICE_EMBEDDER is transformers");
+  }
+  for (const [key, why] of needsOfReranker(values)) need(key, why);
   if (values.SLUICE_INDEX === "pinecone") {
     need("SLUICE_PINECONE_HOST", "SLUICE_INDEX is pinecone");
     need("SLUICE_PINECONE_API_KEY", "SLUICE_INDEX is pinecone");
@@ -234,8 +224,16 @@ function toConfig(values: Settings): Config {
       timeout_ms: values.SLUICE_EXTRACT_TIMEOUT_SECONDS * 1_000,
       memory_mb: values.SLUICE_EXTRACT_MEMORY_MB,
       soffice: values.SLUICE_SOFFICE === "off" ? undefined : values.SLUICE_SOFFICE,
+      ocr_languages: values.SLUICE_OCR_LANGUAGES.split(/[,+ ]+/).filter((language) => language !== "none"),
     },
-    embedder: toEmbedder(values),
+    embedder: toEmbedder(values, resolve(values.SLUICE_DATA_DIR)),
+    embedding_service: toEmbeddingService(values),
+    local_model: toLocalModel(values, resolve(values.SLUICE_DATA_DIR)),
+    reranker: toReranker(values, resolve(values.SLUICE_DATA_DIR)),
+    reranking: {
+      candidates: values.SLUICE_RERANKER_CANDIDATES,
+      timeout_ms: values.SLUICE_RERANKER_TIMEOUT_MS,
+    },
     storage:
       values.SLUICE_STORAGE === "sqlite"
         ? { kind: "sqlite" }
@@ -293,13 +291,6 @@ function toConfig(values: Settings): Config {
   };
 }
 
-function topicOf(values: Settings): string | { document: string; ingestion: string } {
-  const { SLUICE_KAFKA_TOPIC: all } = values;
-  const { SLUICE_KAFKA_DOCUMENT_TOPIC: document = all, SLUICE_KAFKA_INGESTION_TOPIC: ingestion = all } =
-    values;
-  return document === ingestion ? document : { document, ingestion };
-}
-
 /** The key with its value, or nothing where there is none. */
 function present<const Key extends string, Value>(
   key: Key,
@@ -311,57 +302,6 @@ function present<const Key extends string, Value>(
 /** What `contradictions` has seen to be there. */
 function given(value: string | undefined): string {
   return value as string;
-}
-
-function toEmbedder(values: Settings): Config["embedder"] {
-  if (values.SLUICE_EMBEDDER === "hashing") return { kind: "hashing" };
-  return {
-    kind: "openai",
-    url: values.SLUICE_EMBEDDER_URL,
-    model: values.SLUICE_EMBEDDER_MODEL,
-    dimensions: values.SLUICE_EMBEDDER_DIMENSIONS,
-    request_dimensions: values.SLUICE_EMBEDDER_REQUEST_DIMENSIONS,
-    api_key: values.SLUICE_EMBEDDER_API_KEY,
-    batch_size: values.SLUICE_EMBEDDER_BATCH,
-    timeout_ms: values.SLUICE_EMBEDDER_TIMEOUT_SECONDS * 1_000,
-    query_prefix: values.SLUICE_EMBEDDER_QUERY_PREFIX,
-    passage_prefix: values.SLUICE_EMBEDDER_PASSAGE_PREFIX,
-  };
-}
-
-function toPublisher(kind: PublisherConfig["kind"], values: Settings): PublisherConfig {
-  const region = values.SLUICE_AWS_REGION;
-  switch (kind) {
-    case "sqs": {
-      const queue_url = given(values.SLUICE_SQS_EVENTS_QUEUE_URL);
-      return { kind, queue_url, region, ...present("endpoint", values.SLUICE_SQS_ENDPOINT) };
-    }
-    case "sns": {
-      const topic_arn = given(values.SLUICE_SNS_TOPIC_ARN);
-      return { kind, topic_arn, region, ...present("endpoint", values.SLUICE_SNS_ENDPOINT) };
-    }
-    case "kafka": {
-      const mechanism = values.SLUICE_KAFKA_SASL_MECHANISM;
-      return {
-        kind,
-        brokers: given(values.SLUICE_KAFKA_BROKERS)
-          .split(",")
-          .map((broker) => broker.trim()),
-        topic: topicOf(values),
-        mode: values.SLUICE_KAFKA_MODE,
-        compression: values.SLUICE_KAFKA_COMPRESSION,
-        client_id: values.SLUICE_KAFKA_CLIENT_ID,
-        tls: values.SLUICE_KAFKA_TLS,
-        ...(mechanism && {
-          sasl: {
-            mechanism,
-            username: given(values.SLUICE_KAFKA_SASL_USERNAME),
-            password: given(values.SLUICE_KAFKA_SASL_PASSWORD),
-          },
-        }),
-      };
-    }
-  }
 }
 
 /** Every setting with its meaning and default, for `doctor` and the docs. */

@@ -117,7 +117,13 @@ export const errorTable = {
     status: 409,
     retryable: false,
     title: "The index was made by another embedder than the one configured",
-    fix: "Configure the embedder that the detail names, or re-ingest the documents under the new one.",
+    fix: "Run `sluice reindex`, or configure the embedder that the detail names; searches with mode `keyword` go on.",
+  },
+  reindex_under_way: {
+    status: 409,
+    retryable: false,
+    title: "A reindex under another embedder is under way",
+    fix: "Wait for its end (`sluice reindex --status`), or give it up with `sluice reindex --cancel`.",
   },
   storage_unavailable: {
     status: 503,
@@ -160,7 +166,7 @@ export const errorTable = {
     status: 422,
     retryable: false,
     title: "The document holds no text",
-    fix: "Upload a file with text in it; scanned pages without a text layer can't be read yet.",
+    fix: "Upload a file with text in it; scans need SLUICE_OCR_LANGUAGES to name their language.",
   },
   encrypted_document: {
     status: 422,
@@ -228,6 +234,24 @@ export const errorTable = {
     retryable: false,
     title: "The embedding service refused the request",
     fix: "Check the model name, the API key and the chunk size limit of the service.",
+  },
+  model_missing: {
+    status: 503,
+    retryable: false,
+    title: "A local model, or the package that runs it, is missing or can't be used",
+    fix: "Install or repair what the detail names (`sluice doctor`), restart, then retry the job.",
+  },
+  reranker_unavailable: {
+    status: 503,
+    retryable: true,
+    title: "The reranker did not answer as it should",
+    fix: "Check SLUICE_RERANKER_URL and the service itself (`sluice doctor`); searches answer without it meanwhile.",
+  },
+  reranker_rejected: {
+    status: 422,
+    retryable: false,
+    title: "The reranker refused the request",
+    fix: "Check the model's name and the API key; searches answer without it meanwhile.",
   },
   index_unavailable: {
     status: 503,

@@ -1,6 +1,9 @@
 /** The public API of the package, name by name. */
 export { createHashingEmbedder } from "./adapters/hashing/embedder.ts";
 export { createOpenAiEmbedder } from "./adapters/openai/embedder.ts";
+export { createStaticEmbedder } from "./adapters/static/embedder.ts";
+export { createTransformersEmbedder } from "./adapters/transformers/embedder.ts";
+export { createTransformersReranker } from "./adapters/transformers/reranker.ts";
 export type { Block, Chunk, ExtractedText } from "./chunk.ts";
 export type { Adapters } from "./compose.ts";
 export { ConfigError } from "./config.ts";
@@ -30,6 +33,7 @@ export type { EventPublisher } from "./ports/event-publisher.ts";
 export type { ExtractionSource, Extractor } from "./ports/extractor.ts";
 export type { JobQuery, JobQueue, QueueStats, WorkerInfo, WorkerPresence } from "./ports/job-queue.ts";
 export type { Log } from "./ports/log.ts";
+export type { Reranker } from "./ports/reranker.ts";
 export type { System } from "./ports/system.ts";
 export type { IndexEntry, IndexHit, IndexScope, VectorIndex } from "./ports/vector-index.ts";
 export type { FollowFilter } from "./progress/follow.ts";

@@ -12,6 +12,26 @@ export const INGEST_DOCUMENT = "ingest_document";
 export const DELETE_DOCUMENT = "delete_document";
 /** Removes what an index outside the database still has of versions that nobody can find any more. */
 export const REMOVE_ENTRIES = "remove_entries";
+/** Gives a searchable document vectors of another embedder, which a reindex makes the one that serves. */
+export const REEMBED_DOCUMENT = "reembed_document";
+
+/** That job, for a worker that has nothing else to do. */
+export function reembedJob(
+  job_id: string,
+  { tenant_id, document_id }: { tenant_id: string; document_id: string },
+  embedder_id: string,
+  max_attempts: number,
+): NewJob {
+  return {
+    job_id,
+    tenant_id,
+    job_type: REEMBED_DOCUMENT,
+    payload: { document_id, embedder_id },
+    correlation_id: job_id,
+    priority: -10,
+    max_attempts,
+  };
+}
 
 export const jobSchema = z.object({
   job_id: z.string(),

@@ -5,6 +5,7 @@ import { z } from "zod";
 const integer = (low: number, high: number) => z.coerce.number().int().min(low).max(high);
 const text = () => z.string().min(1).optional();
 const flag = () => z.stringbool().default(false);
+const dtype = () => z.enum(["fp32", "fp16", "q8", "int8", "uint8", "q4", "q4f16"]).default("fp32");
 
 export const profiles = ["embedded", "cloud"] as const;
 
@@ -129,32 +130,91 @@ const reading = {
     .describe(
       "path of LibreOffice's `soffice`, by which formats are read that nothing else here reads; `off` for none; without it, the one on the PATH",
     ),
+  SLUICE_OCR_LANGUAGES: z
+    .string()
+    .regex(/^[a-z_]{3,12}([,+ ]+[a-z_]{3,12})*$/i)
+    .default("eng")
+    .describe(
+      "languages in which scanned pages and pictures are read, as Tesseract names them (`eng,deu`); each needs its package `@tesseract.js-data/…`; `none`: none are read",
+    ),
 };
 
 const embedder = {
   SLUICE_EMBEDDER: z
-    .enum(["hashing", "openai"])
-    .default("hashing")
-    .describe("which embedder makes the vectors"),
+    .enum(["static", "hashing", "openai", "transformers"])
+    .default("static")
+    .describe(
+      "which embedder makes the vectors of a new index (docs/embedders.md); an index keeps its own until `sluice reindex`",
+    ),
   SLUICE_EMBEDDER_URL: z
     .url()
     .default("https://api.openai.com/v1")
     .describe("base URL of an OpenAI-compatible service (OpenAI, Ollama, vLLM, TEI)"),
-  SLUICE_EMBEDDER_MODEL: z
-    .string()
-    .min(1)
-    .default("text-embedding-3-small")
-    .describe("model of that service"),
+  SLUICE_EMBEDDER_MODEL: text().describe(
+    "model of that service, by default text-embedding-3-small; transformers: a folder, or owner/name on the Hugging Face Hub",
+  ),
   SLUICE_EMBEDDER_DIMENSIONS: integer(8, 8_192).default(1_536).describe("length of that model's vectors"),
   SLUICE_EMBEDDER_REQUEST_DIMENSIONS: z
     .stringbool()
     .default(false)
     .describe("ask the service for vectors of that length; only for models that can shorten theirs"),
+  SLUICE_EMBEDDER_ENCODING: z
+    .enum(["float", "base64"])
+    .default("float")
+    .describe("how the service sends vectors; base64, where it knows that, has a quarter of the bytes"),
   SLUICE_EMBEDDER_API_KEY: z.string().min(1).optional().describe("key of that service"),
-  SLUICE_EMBEDDER_BATCH: integer(1, 2_048).default(64).describe("texts sent in one request"),
+  SLUICE_EMBEDDER_BATCH: integer(1, 2_048)
+    .optional()
+    .describe("texts sent in one request, by default 64; transformers: texts between two checkpoints, 16"),
   SLUICE_EMBEDDER_TIMEOUT_SECONDS: integer(1, 600).default(30).describe("longest wait for one answer"),
   SLUICE_EMBEDDER_QUERY_PREFIX: z.string().default("").describe("put before every query"),
   SLUICE_EMBEDDER_PASSAGE_PREFIX: z.string().default("").describe("put before every chunk"),
+  SLUICE_EMBEDDER_DTYPE: dtype().describe(
+    "transformers: how the weights are stored, each in a file of its own",
+  ),
+  SLUICE_EMBEDDER_POOLING: z
+    .enum(["mean", "cls", "last"])
+    .default("mean")
+    .describe("transformers: what becomes of the tokens' vectors, as the model's card says"),
+  SLUICE_EMBEDDER_MAX_TOKENS: integer(8, 131_072)
+    .default(512)
+    .describe("transformers: the most tokens of a text that are read; less where the model ends before"),
+};
+
+const reranker = {
+  SLUICE_RERANKER: z
+    .enum(["none", "http", "tei", "transformers"])
+    .default("none")
+    .describe(
+      "what puts the best hits in order: `http` for the rerank API of Cohere, Jina, vLLM and others, `tei` for Text Embeddings Inference's own, `transformers` for a cross-encoder in the process",
+    ),
+  SLUICE_RERANKER_URL: z.url().optional().describe("base URL of that service; /rerank is put after it"),
+  SLUICE_RERANKER_MODEL: text().describe(
+    "model of that service; needed for http; transformers: a folder, or owner/name on the Hugging Face Hub",
+  ),
+  SLUICE_RERANKER_API_KEY: text().describe("key of that service"),
+  SLUICE_RERANKER_BATCH: integer(1, 1_000).default(32).describe("passages sent in one request"),
+  SLUICE_RERANKER_DTYPE: dtype().describe(
+    "transformers: how the weights are stored, each in a file of its own",
+  ),
+  SLUICE_RERANKER_MAX_TOKENS: integer(8, 131_072)
+    .default(512)
+    .describe("transformers: the most tokens of query and passage together that are read"),
+  SLUICE_RERANKER_CANDIDATES: integer(1, 1_000)
+    .default(32)
+    .describe("the best hits that it is given, at least as many as a search asks for"),
+  SLUICE_RERANKER_TIMEOUT_MS: integer(10, 60_000)
+    .default(2_000)
+    .describe("longest wait for it; then a search answers in its own order and says `reranked: false`"),
+};
+
+const transformers = {
+  SLUICE_TRANSFORMERS_DIR: text().describe(
+    "folder in whose node_modules @huggingface/transformers is; default: where Sluice is installed",
+  ),
+  SLUICE_TRANSFORMERS_THREADS: integer(1, 256)
+    .default(1)
+    .describe("cores that the model of one process may use; every worker process has a model of its own"),
 };
 
 const postgres = {
@@ -252,6 +312,8 @@ export const settingGroups = {
   "Jobs and retries": jobs,
   "Reading and chunking": reading,
   Embedder: embedder,
+  Reranker: reranker,
+  "Models in the process (transformers.js)": transformers,
   PostgreSQL: postgres,
   "AWS: S3, SQS, SNS": aws,
   Kafka: kafka,
@@ -265,6 +327,8 @@ export const settings = {
   ...jobs,
   ...reading,
   ...embedder,
+  ...reranker,
+  ...transformers,
   ...postgres,
   ...aws,
   ...kafka,

@@ -16,6 +16,11 @@ const wrong: Record<string, string | null> = {
   SLUICE_EMBEDDER_API_KEY: null,
   SLUICE_EMBEDDER_QUERY_PREFIX: null,
   SLUICE_EMBEDDER_PASSAGE_PREFIX: null,
+  SLUICE_TRANSFORMERS_DIR: null,
+  SLUICE_RERANKER: "magic",
+  SLUICE_RERANKER_URL: "not a url",
+  SLUICE_RERANKER_MODEL: null,
+  SLUICE_RERANKER_API_KEY: null,
   SLUICE_LOG_LEVEL: "loud",
   SLUICE_CONFIG: null,
   SLUICE_POSTGRES_URL: null,
@@ -64,7 +69,8 @@ describe("the configuration", () => {
       max_attempts: 5,
       lease_ms: 30_000,
       retry: { base_ms: 1_000, cap_ms: 600_000 },
-      embedder: { kind: "hashing" },
+      embedder: { kind: "static" },
+      embedding_service: undefined,
       client: { url: "http://127.0.0.1:7300", api_key: undefined },
     });
   });
@@ -134,6 +140,42 @@ describe("the configuration", () => {
     });
   });
 
+  test("a reranker needs an address, and one of many models a name", () => {
+    expect(parseConfig({})).toMatchObject({
+      reranker: { kind: "none" },
+      reranking: { candidates: 32, timeout_ms: 2_000 },
+    });
+    const told = problemOf({ SLUICE_RERANKER: "http" });
+    for (const key of ["SLUICE_RERANKER_URL", "SLUICE_RERANKER_MODEL"]) expect(told).toContain(key);
+    expect(problemOf({ SLUICE_RERANKER: "tei" })).not.toContain("SLUICE_RERANKER_MODEL");
+    const config = parseConfig({
+      SLUICE_RERANKER: "http",
+      SLUICE_RERANKER_URL: "http://localhost:8000/v1",
+      SLUICE_RERANKER_MODEL: "bge",
+      SLUICE_RERANKER_API_KEY: "k",
+      SLUICE_RERANKER_BATCH: "7",
+      SLUICE_RERANKER_CANDIDATES: "20",
+      SLUICE_RERANKER_TIMEOUT_MS: "300",
+    });
+    expect(config.reranker).toEqual({
+      kind: "http",
+      url: "http://localhost:8000/v1",
+      model: "bge",
+      api_key: "k",
+      batch_size: 7,
+    });
+    expect(config.reranking).toEqual({ candidates: 20, timeout_ms: 300 });
+  });
+
+  test("languages of scans: a list, or none", () => {
+    expect(parseConfig({}).extract.ocr_languages).toEqual(["eng"]);
+    expect(parseConfig({ SLUICE_OCR_LANGUAGES: "eng, chi_sim" }).extract.ocr_languages).toEqual([
+      "eng",
+      "chi_sim",
+    ]);
+    expect(parseConfig({ SLUICE_OCR_LANGUAGES: "none" }).extract.ocr_languages).toEqual([]);
+  });
+
   test("the embedding service's settings arrive where the adapter looks for them", () => {
     const { embedder } = parseConfig({
       SLUICE_EMBEDDER: "openai",
@@ -141,6 +183,7 @@ describe("the configuration", () => {
       SLUICE_EMBEDDER_MODEL: "nomic",
       SLUICE_EMBEDDER_DIMENSIONS: "768",
       SLUICE_EMBEDDER_REQUEST_DIMENSIONS: "true",
+      SLUICE_EMBEDDER_ENCODING: "base64",
       SLUICE_EMBEDDER_API_KEY: "k",
       SLUICE_EMBEDDER_BATCH: "9",
       SLUICE_EMBEDDER_TIMEOUT_SECONDS: "4",
@@ -153,12 +196,48 @@ describe("the configuration", () => {
       model: "nomic",
       dimensions: 768,
       request_dimensions: true,
+      encoding: "base64",
       api_key: "k",
       batch_size: 9,
       timeout_ms: 4_000,
       query_prefix: "q: ",
       passage_prefix: "p: ",
     });
+  });
+
+  test("the settings of models in the process arrive where the adapters look for them", () => {
+    const { embedder, reranker } = parseConfig({
+      SLUICE_DATA_DIR: "/data",
+      SLUICE_EMBEDDER: "transformers",
+      SLUICE_EMBEDDER_MODEL: "owner/small",
+      SLUICE_EMBEDDER_DTYPE: "q8",
+      SLUICE_EMBEDDER_POOLING: "cls",
+      SLUICE_EMBEDDER_MAX_TOKENS: "128",
+      SLUICE_EMBEDDER_BATCH: "9",
+      SLUICE_EMBEDDER_QUERY_PREFIX: "q: ",
+      SLUICE_EMBEDDER_PASSAGE_PREFIX: "p: ",
+      SLUICE_RERANKER: "transformers",
+      SLUICE_RERANKER_MODEL: "/models/cross",
+      SLUICE_TRANSFORMERS_DIR: "/opt/transformers",
+      SLUICE_TRANSFORMERS_THREADS: "3",
+    });
+    const shared = {
+      kind: "transformers",
+      threads: 3,
+      cache_folder: resolve("/data/models"),
+      package_folder: "/opt/transformers",
+    };
+    expect(embedder).toEqual({
+      ...shared,
+      model: "owner/small",
+      dtype: "q8",
+      pooling: "cls",
+      max_tokens: 128,
+      batch_size: 9,
+      query_prefix: "q: ",
+      passage_prefix: "p: ",
+    });
+    expect(reranker).toEqual({ ...shared, model: "/models/cross", dtype: "fp32", max_tokens: 512 });
   });
 
   test.each([

@@ -133,7 +133,7 @@ export async function ingestion({ url, admin }: Server, context: Context): Promi
       title: `postgres: ${documents} documents of ${SIZE / 1_000} kB from the queue to searchable, documents per second`,
       rows,
       notes: [
-        `Each worker process runs ${config.worker_concurrency} jobs at a time, as by default. Hashing embedder, pgvector, blobs in a folder. Database, workers and their extraction children share the machine's cores.`,
+        `Each worker process runs ${config.worker_concurrency} jobs at a time, as by default. Static embedder, pgvector, blobs in a folder. Database, workers and their extraction children share the machine's cores.`,
         "From the moment that idle worker processes begin to claim to the last document's event. ratio: of one worker process.",
         `uploads: before the workers start, ${UPLOADERS} at a time through the intake, without HTTP.`,
       ],

@@ -33,6 +33,8 @@ const context: Context = {
   quick: values.quick,
   folder: (name) => mkdtempSync(join(folder, `${name}-`)),
   corpus: undefined,
+  teacher: undefined,
+  transformers: undefined,
   corpus_given: false,
   say: (text) => process.stderr.write(`${text}\n`),
 };

@@ -101,7 +101,10 @@ class Teacher:
                 from onnxruntime.quantization import QuantType, quantize_dynamic
 
                 small = os.path.join(temporary, "small.onnx")
-                quantize_dynamic(path, small, weight_type=QuantType.QInt8, op_types_to_quantize=["MatMul"])
+                # A scale for each column: with one for all, the vectors are only 0.96 like the exact ones instead of 0.99.
+                quantize_dynamic(
+                    path, small, weight_type=QuantType.QInt8, op_types_to_quantize=["MatMul"], per_channel=True
+                )
                 path = small
             self.session = onnxruntime.InferenceSession(path, options)
 

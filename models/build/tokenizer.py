@@ -1,5 +1,9 @@
 """BERT's uncased tokenizer: words and punctuation, then WordPiece. src/adapters/static/tokenizer.ts does the very same."""
+import re
 import unicodedata
+
+ASCII_WORDS = re.compile(r"[a-z0-9]+|[!-/:-@\[-`{-~]")
+CONTROLS = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 
 
 def is_punctuation(char):
@@ -23,6 +27,9 @@ def is_cjk(code):
 
 def words(text):
     """Lower-cased, without accents; each punctuation mark and each CJK ideograph is a word of its own."""
+    if text.isascii():
+        # The same, faster.
+        return ASCII_WORDS.findall(CONTROLS.sub("", text.lower()))
     out = []
     word = []
 

@@ -1,118 +1,209 @@
-"""Token vectors whose weighted mean comes near to what the teacher says of the whole text: `python train.py WORK TEACHER OUT`.
+"""Token vectors for retrieval: `python train.py WORK OUT`. README.md says what was tried.
 
-The mean of token vectors is linear in them, so finding the best ones is a least-squares problem, not a training run: it has
-one answer, and needs neither steps nor seeds. Each token starts from what the teacher says of it alone, scaled by how rare
-it is, and is held to that the more, the fewer texts have it (ridge regression); conjugate gradients do the rest.
+Each token starts from what the teacher says of it alone, with less weight the more frequent it is: that is plain
+distillation (OUT-distilled). From there the vectors learn to bring a text's title, or a piece cut out of it, nearer to that
+text than to a thousand others.
 """
 import glob
 import json
 import os
 import sys
+import time
+from collections import Counter
 
 import numpy as np
 from scipy import sparse
 
-from teacher import Teacher
+from tokenizer import Tokenizer
 
+SEED = 11
 DIMENSIONS = 256
-ITERATIONS = 30
-# How much a text weighs against a token's start.
-RIDGE = 1.0
-# A token that is this frequent has half of the weight of a rare one (Arora and others, 2017).
+# A token of this share of all has half of the weight of a rare one (Arora and others, 2017).
 FREQUENT = 1e-4
+BATCH = 1024
+# A piece cut out of a text has so many tokens.
+CUT = (4, 25)
+# Cosines times this are what the cross-entropy sees.
+SCALE = 12.0
+# Of the vectors' mean number, for Adam's first steps; it falls to nothing.
+RATE = 0.05
+EPOCHS = 3
+# One of so many is not learnt from, but asked about at the end.
+HELD_BACK = 60
+# "Notes" and "Parameters" say nothing of the text under them; headings that are so frequent are no titles.
+OFTEN = 8
+# Tokens of a text that are looked at.
+LONGEST = 200
 
 
-def load(work, tokenizer):
-    with open(f"{work}/corpus.jsonl", encoding="utf-8") as file:
-        rows = [json.loads(line) for line in file]
-    blocks = sorted(glob.glob(f"{work}/blocks/*.npz"), key=lambda path: int(os.path.basename(path)[:-4]))
-    sequences, targets, at = [], [], 0
-    for path in blocks:
-        block = np.load(path)
-        for part, key in (("texts", "text"), ("titles", "title")):
-            vectors = block[part].astype(np.float32)
-            for row, vector in zip(rows[at : at + len(vectors)], vectors):
-                # No more of a text than the teacher saw.
-                ids = tokenizer.encode(row[key])[:94]
-                if ids:
-                    sequences.append(ids)
-                    targets.append(vector)
-        at += len(block["texts"])
-    return sequences, np.stack(targets)
+def rows_of(work):
+    for path in sorted(glob.glob(f"{work}/corpus/*.jsonl")):
+        with open(path, encoding="utf-8") as file:
+            yield os.path.basename(path)[: -len(".jsonl")], [json.loads(line) for line in file]
 
 
-def project(vectors, mean, axes):
-    out = (vectors - mean) @ axes
-    return out / np.linalg.norm(out, axis=1, keepdims=True)
+def encode_all(work, vocabulary):
+    """By source: ids of titles and of texts, each end to end, and where each begins."""
+    tokenizer, out = Tokenizer(vocabulary), {}
+    cached = f"{work}/encoded-{len(vocabulary)}.npz"
+    if not os.path.exists(cached):
+        arrays = {}
+        for source, rows in rows_of(work):
+            for key in ("title", "text"):
+                ids = [tokenizer.encode(row[key])[:LONGEST] for row in rows]
+                arrays[f"{source}.{key}"] = np.array([token for row in ids for token in row], np.int32)
+                arrays[f"{source}.{key}.ends"] = np.cumsum([0] + [len(row) for row in ids])
+        np.savez(cached, **arrays)
+    data = np.load(cached)
+    for name in data.files:
+        if name.endswith(".ends"):
+            out[name[: -len(".ends")]] = Texts(data[name[: -len(".ends")]], data[name])
+    return out
+
+
+class Texts:
+    def __init__(self, ids, ends):
+        self.ids, self.ends = ids, ends
+
+    def __len__(self):
+        return len(self.ends) - 1
+
+    def __getitem__(self, place):
+        return self.ids[self.ends[place] : self.ends[place + 1]]
 
 
 def bag(sequences, size):
-    """One row a text: each token's share of it."""
+    """One row a text: how often it has each token."""
     counts = [len(ids) for ids in sequences]
-    indices = np.concatenate([np.asarray(ids) for ids in sequences])
-    values = np.repeat(1 / np.asarray(counts, np.float32), counts)
-    rows = np.concatenate([[0], np.cumsum(counts)])
-    matrix = sparse.csr_matrix((values, indices, rows), (len(sequences), size), dtype=np.float32)
+    indices = np.concatenate(sequences) if counts else np.zeros(0, np.int32)
+    matrix = sparse.csr_matrix(
+        (np.ones(len(indices), np.float32), indices, np.concatenate([[0], np.cumsum(counts)])), (len(sequences), size)
+    )
     matrix.sum_duplicates()
     return matrix
 
 
-def solve(x, y, start, ridge):
-    """argmin |x v - y|² + |ridge (v - start)|², all columns of y together."""
-    hold = (ridge**2)[:, None]
-    v = start.copy()
-    residual = x.T @ (y - x @ v)
-    direction = residual.copy()
-    power = (residual * residual).sum(0)
-    for step in range(ITERATIONS):
-        product = x.T @ (x @ direction) + hold * direction
-        length = power / np.maximum((direction * product).sum(0), 1e-12)
-        v += length * direction
-        residual -= length * product
-        next_power = (residual * residual).sum(0)
-        direction = residual + next_power / np.maximum(power, 1e-12) * direction
-        power = next_power
-        print(f"step {step + 1}: {np.sqrt(power).mean():.5f}", flush=True)
-    return v
+def unit(made):
+    length = np.maximum(np.linalg.norm(made, axis=1, keepdims=True), 1e-6)
+    return made / length, length
 
 
-def main():
-    work, folder, out = sys.argv[1:4]
-    teacher = Teacher(folder)
-    vocabulary = teacher.vocabulary
-    sequences, targets = load(work, teacher.tokenizer)
-    print(len(sequences), "texts,", sum(map(len, sequences)), "tokens")
-    mean = targets.mean(0)
-    _, _, axes = np.linalg.svd(np.cov((targets - mean)[:60_000].T))
-    axes = axes[:DIMENSIONS].T.astype(np.float32)
-    y = project(targets, mean, axes)
-
-    cached = f"{work}/tokens.npy"
-    if not os.path.exists(cached):
-        np.save(cached, teacher.embed_ids([[token] for token in range(len(vocabulary))]))
-    alone = project(np.load(cached), mean, axes)
-    counts = np.bincount(np.concatenate([np.asarray(ids) for ids in sequences]), minlength=len(vocabulary))
+def distilled(work, vocabulary, counts, dimensions):
+    """What the teacher says of each token alone, along the main axes."""
+    alone = np.load(f"{work}/alone.npy")
+    centred = alone - alone.mean(0)
+    _, _, axes = np.linalg.svd(np.cov(centred.T))
+    reduced = unit(centred @ axes[:dimensions].T.astype(np.float32))[0]
     share = (counts + 1) / (counts.sum() + len(counts))
-    start = alone * (FREQUENT / (FREQUENT + share))[:, None].astype(np.float32)
+    vectors = reduced * (FREQUENT / (FREQUENT + share)).astype(np.float32)[:, None]
+    for token in ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"):
+        vectors[vocabulary.index(token)] = 0
+    return vectors
 
-    # The last ones are only looked at.
-    held = len(sequences) // 50
-    x = bag(sequences, len(vocabulary))
-    # Means of many vectors are short; a text's own length says how much it asks of its tokens.
-    scale = np.float32(1 / np.linalg.norm(x[:5_000] @ start, axis=1).mean())
-    start *= scale
 
-    def agreement(v, name):
-        made = x[-held:] @ v
-        made /= np.maximum(np.linalg.norm(made, axis=1, keepdims=True), 1e-9)
-        print(f"{name}: cosine to the teacher on texts that were held back: {(made * y[-held:]).sum(1).mean():.4f}")
+class Pairs:
+    """Batches of one source each: titles or cut-out pieces, and their texts."""
 
-    agreement(start, "distilled")
-    ridge = np.full(len(vocabulary), np.sqrt(RIDGE) * 0.1, np.float32)
-    v = solve(x[:-held], y[:-held], start, ridge)
-    agreement(v, "fitted")
-    for name, vectors in (("distilled", start), ("fitted", v)):
-        save(f"{out}-{name}" if name == "distilled" else out, vocabulary, vectors, name)
+    def __init__(self, encoded, random):
+        self.encoded, self.random = encoded, random
+        self.sources = sorted({name.split(".")[0] for name in encoded})
+        self.titled = {source: self.with_title(encoded[f"{source}.title"]) for source in self.sources}
+        self.held = {source: len(encoded[f"{source}.text"]) // HELD_BACK for source in self.sources}
+        self.queue = []
+
+    @staticmethod
+    def with_title(titles):
+        keys = [titles[place].tobytes() for place in range(len(titles))]
+        counts = Counter(keys)
+        return np.array([counts[key] <= OFTEN for key in keys])
+
+    def order(self, cut_share):
+        for source in self.sources:
+            places = np.arange(self.held[source], len(self.encoded[f"{source}.text"]))
+            for cut in (False, True):
+                chosen = self.random.permutation(places)
+                if cut:
+                    chosen = chosen[: int(len(chosen) * cut_share)]
+                else:
+                    chosen = chosen[self.titled[source][chosen]]
+                for start in range(0, len(chosen) - BATCH // 2, BATCH):
+                    self.queue.append((source, cut, chosen[start : start + BATCH]))
+        self.queue = [self.queue[at] for at in self.random.permutation(len(self.queue))]
+
+    def batch(self, source, cut, places):
+        titles, texts = self.encoded[f"{source}.title"], self.encoded[f"{source}.text"]
+        queries, passages = [], []
+        for place in places:
+            text = texts[place]
+            if not cut:
+                query = titles[place]
+            else:
+                size = int(self.random.integers(*CUT))
+                if len(text) < size + 12:
+                    continue
+                start = int(self.random.integers(0, len(text) - size))
+                query = text[start : start + size]
+                # A piece is at times left in its text: words that are the same count as well.
+                if self.random.random() < 0.9:
+                    text = np.concatenate([text[:start], text[start + size :]])
+            if len(query) and len(text):
+                queries.append(query)
+                passages.append(text)
+        return queries, passages
+
+
+def step(vectors, queries, passages, scale=SCALE):
+    """The loss of a batch, the tokens in it and the gradient of their vectors."""
+    xq, xp = bag(queries, len(vectors)), bag(passages, len(vectors))
+    tokens = np.unique(np.concatenate([xq.indices, xp.indices]))
+    xq, xp, part = xq[:, tokens], xp[:, tokens], vectors[tokens]
+    q, q_length = unit(xq @ part)
+    p, p_length = unit(xp @ part)
+    scores = scale * (q @ p.T)
+    # The same title, or the same words, elsewhere in the batch is no error.
+    keys = np.array([hash(query.tobytes()) for query in queries])
+    same = keys[:, None] == keys[None, :]
+    np.fill_diagonal(same, False)
+    scores[same] = -1e4
+    gradient = np.zeros_like(scores)
+    loss = 0.0
+    for axis in (0, 1):
+        shifted = np.exp(scores - scores.max(axis, keepdims=True))
+        share = shifted / shifted.sum(axis, keepdims=True)
+        loss -= np.log(np.maximum(np.diag(share), 1e-12)).mean() / 2
+        gradient += share / 2
+    gradient[np.diag_indices_from(gradient)] -= 1
+    gradient *= scale / len(queries)
+    to_q, to_p = gradient @ p, gradient.T @ q
+    to_q = (to_q - (to_q * q).sum(1, keepdims=True) * q) / q_length
+    to_p = (to_p - (to_p * p).sum(1, keepdims=True) * p) / p_length
+    return loss, tokens, xq.T @ to_q + xp.T @ to_p
+
+
+class Adam:
+    """Of the rows that a batch has, only these move."""
+
+    def __init__(self, vectors):
+        self.first, self.second, self.steps = np.zeros_like(vectors), np.zeros_like(vectors), 0
+
+    def move(self, vectors, tokens, gradient, rate):
+        self.steps += 1
+        first = self.first[tokens] = 0.9 * self.first[tokens] + 0.1 * gradient
+        second = self.second[tokens] = 0.99 * self.second[tokens] + 0.01 * gradient**2
+        even = np.sqrt(1 - 0.99**self.steps) / (1 - 0.9**self.steps)
+        vectors[tokens] -= rate * even * first / (np.sqrt(second) + 1e-8)
+
+
+def held_back(vectors, encoded, held):
+    """Share of held-back titles whose text is the nearest of its source's held-back texts."""
+    out = {}
+    for source, count in held.items():
+        titles, texts = encoded[f"{source}.title"], encoded[f"{source}.text"]
+        q = unit(bag([titles[place] for place in range(count)], len(vectors)) @ vectors)[0]
+        p = unit(bag([texts[place] for place in range(count)], len(vectors)) @ vectors)[0]
+        scores = q @ p.T
+        out[source] = float(((scores > np.diag(scores)[:, None]).sum(1) == 0).mean())
+    return out
 
 
 def save(folder, vocabulary, vectors, name):
@@ -121,12 +212,7 @@ def save(folder, vocabulary, vectors, name):
     largest = np.abs(vectors).max(1)
     scales = np.maximum(largest, 1e-9) / 127
     numbers = np.clip(np.rint(vectors / scales[:, None]), -127, 127).astype(np.int8)
-    # Tokens that stand for nothing in a text.
-    for token in ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"):
-        numbers[vocabulary.index(token)] = 0
-    header = json.dumps(
-        {"format": 1, "name": os.path.basename(folder), "tokens": len(vocabulary), "dimensions": vectors.shape[1]}
-    ).encode()
+    header = json.dumps({"format": 1, "name": name, "tokens": len(vocabulary), "dimensions": vectors.shape[1]}).encode()
     header += b" " * (-(len(header) + 4) % 64)
     with open(f"{folder}/model.bin", "wb") as file:
         file.write(len(header).to_bytes(4, "little"))
@@ -135,6 +221,41 @@ def save(folder, vocabulary, vectors, name):
         file.write(numbers.tobytes())
     with open(f"{folder}/vocab.txt", "w", encoding="utf-8") as file:
         file.write("\n".join(vocabulary) + "\n")
+
+
+def read_vocabulary(path):
+    with open(path, encoding="utf-8") as file:
+        return [line.rstrip("\n") for line in file]
+
+
+def main():
+    work, out = sys.argv[1:3]
+    random = np.random.default_rng(SEED)
+    vocabulary = read_vocabulary(f"{work}/vocab.txt")
+    encoded = encode_all(work, vocabulary)
+    counts = sum(np.bincount(texts.ids, minlength=len(vocabulary)) for texts in encoded.values())
+    vectors = distilled(work, vocabulary, counts, DIMENSIONS)
+    name = os.path.basename(os.path.normpath(out))
+    save(f"{out}-distilled", vocabulary, vectors, f"{name}-distilled")
+
+    pairs = Pairs(encoded, random)
+    print("distilled", held_back(vectors, encoded, pairs.held), flush=True)
+    for _ in range(EPOCHS):
+        pairs.order(cut_share=0.5)
+    adam, began, total = Adam(vectors), time.time(), len(pairs.queue)
+    rate = RATE * np.abs(vectors).mean()
+    losses = []
+    for at, (source, cut, places) in enumerate(pairs.queue):
+        queries, passages = pairs.batch(source, cut, places)
+        if len(queries) < 64:
+            continue
+        loss, tokens, gradient = step(vectors, queries, passages)
+        adam.move(vectors, tokens, gradient, rate * min(1, (at + 1) / 50) * (1 - at / total))
+        losses.append(loss)
+        if at % 100 == 99:
+            print(f"{at + 1} of {total}: loss {np.mean(losses[-100:]):.3f}, {time.time() - began:.0f} s", flush=True)
+    print("trained", held_back(vectors, encoded, pairs.held), flush=True)
+    save(out, vocabulary, vectors, name)
 
 
 if __name__ == "__main__":

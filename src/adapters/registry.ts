@@ -1,14 +1,18 @@
 /** Which adapters there are, by name, each loaded only when it is chosen. */
+import { basename } from "node:path";
+import { SluiceError } from "../errors.ts";
 import type { BlobStore } from "../ports/blob-store.ts";
 import type { Embedder } from "../ports/embedder.ts";
 import type { Extractor } from "../ports/extractor.ts";
 import type { Log } from "../ports/log.ts";
+import type { Reranker } from "../ports/reranker.ts";
 import type { System } from "../ports/system.ts";
 import type { SqsCheckOptions } from "./aws/messaging-check.ts";
 import type { S3BlobStoreOptions } from "./aws/s3-client.ts";
 import type { SnsPublisherOptions } from "./aws/sns-publisher.ts";
 import type { SqsPublisherOptions } from "./aws/sqs-publisher.ts";
 import type { SqsQueueOptions } from "./aws/sqs-queue.ts";
+import type { HttpRerankerOptions } from "./http/reranker.ts";
 import type { KafkaCheckOptions } from "./kafka/check.ts";
 import type { KafkaPublisherOptions } from "./kafka/publisher.ts";
 import type { OpenAiEmbedderOptions } from "./openai/embedder.ts";
@@ -16,6 +20,9 @@ import type { PineconeCheckOptions } from "./pinecone/check.ts";
 import type { PineconeIndexOptions } from "./pinecone/vector-index.ts";
 import type { PostgresCheckOptions } from "./postgres/check.ts";
 import type { PostgresStorageOptions } from "./postgres/storage.ts";
+import type { TransformersEmbedderOptions } from "./transformers/embedder.ts";
+import type { Dtype } from "./transformers/model.ts";
+import type { TransformersOptions } from "./transformers/open.ts";
 
 /** What every storage is given. */
 export interface StorageParts {
@@ -24,10 +31,19 @@ export interface StorageParts {
   log: Log;
 }
 
-type EmbedderSettings = { kind: "hashing" } | ({ kind: "openai" } & Omit<OpenAiEmbedderOptions, "system">);
+type EmbedderSettings =
+  | { kind: "static" | "hashing" }
+  | ({ kind: "openai" } & Omit<OpenAiEmbedderOptions, "system">)
+  | ({ kind: "transformers" } & TransformersEmbedderOptions);
+
+type RerankerSettings = HttpRerankerOptions | ({ kind: "transformers" } & TransformersOptions);
 
 export async function openEmbedder(settings: EmbedderSettings, system: System): Promise<Embedder> {
   switch (settings.kind) {
+    case "static": {
+      const { createStaticEmbedder } = await import("./static/embedder.ts");
+      return createStaticEmbedder();
+    }
     case "hashing": {
       const { createHashingEmbedder } = await import("./hashing/embedder.ts");
       return createHashingEmbedder();
@@ -36,12 +52,78 @@ export async function openEmbedder(settings: EmbedderSettings, system: System): 
       const { createOpenAiEmbedder } = await import("./openai/embedder.ts");
       return createOpenAiEmbedder({ ...settings, system });
     }
+    case "transformers": {
+      const { createTransformersEmbedder } = await import("./transformers/embedder.ts");
+      return createTransformersEmbedder(settings);
+    }
   }
 }
 
-export async function openSqlite(folder: string, { system, embedder }: StorageParts) {
+/** Where to ask for models other than the configured one; undefined: nowhere. */
+export type EmbeddingService = Omit<OpenAiEmbedderOptions, "system" | "model" | "dimensions"> | undefined;
+
+/** How a model in this process is run that an index is of, though another embedder is configured. */
+export type LocalModel = Omit<TransformersEmbedderOptions, "model"> & { model?: string | undefined };
+
+function unlessModelMissing(error: unknown): undefined {
+  if (!(error instanceof SluiceError) || error.code !== "model_missing") throw error;
+}
+
+/**
+ * An embedder by the id that an index knows it by.
+ * @returns undefined where these settings don't give it
+ */
+export async function openEmbedderById(
+  embedder_id: string,
+  service: EmbeddingService,
+  system: System,
+  local?: LocalModel,
+): Promise<Embedder | undefined> {
+  const opened = await openSimilar(embedder_id, service, system, local);
+  if (opened?.embedder_id === embedder_id) return opened;
+  await opened?.close?.();
+  return undefined;
+}
+
+async function openSimilar(
+  embedder_id: string,
+  service: EmbeddingService,
+  system: System,
+  local: LocalModel | undefined,
+): Promise<Embedder | undefined> {
+  if (embedder_id.startsWith("sluice-static-")) return openEmbedder({ kind: "static" }, system);
+  const hashing = /^feature-hashing-v1-(\d+)$/.exec(embedder_id);
+  if (hashing) {
+    const { createHashingEmbedder } = await import("./hashing/embedder.ts");
+    return createHashingEmbedder({ dimensions: Number(hashing[1]) });
+  }
+  const openai = /^openai:(.+?):(\d+)(?::[0-9a-f]{8})?$/.exec(embedder_id);
+  if (openai && service) {
+    const settings = { ...service, model: openai[1] as string, dimensions: Number(openai[2]) };
+    return openEmbedder({ kind: "openai", ...settings }, system);
+  }
+  const transformers = /^transformers:(.+):(\w+):[0-9a-f]{12}$/.exec(embedder_id);
+  if (transformers && local) {
+    const [, name, dtype] = transformers as unknown as [string, string, Dtype];
+    // Of a folder the id has the last name only: the settings say where it is.
+    const model = local.model !== undefined && basename(local.model) === name ? local.model : name;
+    return openEmbedder({ ...local, kind: "transformers", model, dtype }, system).catch(unlessModelMissing);
+  }
+  return undefined;
+}
+
+export async function openReranker(settings: RerankerSettings): Promise<Reranker> {
+  if (settings.kind === "transformers") {
+    const { createTransformersReranker } = await import("./transformers/reranker.ts");
+    return createTransformersReranker(settings);
+  }
+  const { createHttpReranker } = await import("./http/reranker.ts");
+  return createHttpReranker(settings);
+}
+
+export async function openSqlite(folder: string, { system, embedder, log }: StorageParts) {
   const { openSqliteStorage } = await import("./sqlite/storage.ts");
-  return openSqliteStorage({ folder, system, embedder });
+  return openSqliteStorage({ folder, system, embedder, log });
 }
 
 export async function openPostgres(options: PostgresStorageOptions) {
@@ -80,9 +162,13 @@ export async function openSnsPublisher(options: SnsPublisherOptions) {
 export async function openExtractor(settings: {
   timeout_ms: number;
   memory_mb: number;
+  ocr_languages: readonly string[];
   size: number;
   soffice?: string | undefined;
 }): Promise<Extractor> {
+  const { languageData } = await import("./extract/ocr.ts");
+  // Now, rather than with the first scan.
+  for (const language of settings.ocr_languages) languageData(language);
   const { createProcessExtractor } = await import("./extract/process-extractor.ts");
   const extractor = createProcessExtractor(settings);
   const { soffice, timeout_ms } = settings;

@@ -8,7 +8,9 @@ import type { ApiKeyStore } from "../ports/api-key-store.ts";
 import type { BlobStore } from "../ports/blob-store.ts";
 import type { Embedder } from "../ports/embedder.ts";
 import type { Extractor } from "../ports/extractor.ts";
-import type { VectorIndex } from "../ports/vector-index.ts";
+import type { Reranker } from "../ports/reranker.ts";
+import { type EmbedderParts, embedderForQueries } from "../reindex/in-force.ts";
+import type { Reindex } from "../reindex/reindex.ts";
 import { createClient } from "./client.ts";
 import { CommandError, counted, formatBytes } from "./output.ts";
 import { findPage } from "./page-dir.ts";
@@ -154,17 +156,45 @@ export async function checkEmbedder(embedder: Embedder): Promise<Check> {
   }
 }
 
-/** Whether every tenant's vectors are of the configured embedder. */
-export async function checkIndex(parts: {
-  index: VectorIndex;
-  embedder: Embedder;
-  keys: ApiKeyStore;
-}): Promise<Check> {
+export async function checkReranker(reranker: Reranker): Promise<Check> {
   try {
-    const [vector] = await parts.embedder.embed(["sample"], "query");
-    const tenants = new Set(["default", ...(await parts.keys.list()).map(({ tenant_id }) => tenant_id)]);
-    for (const tenant_id of tenants) await parts.index.nearest({ tenant_id }, vector as Float32Array, 1);
-    return { check: "index", status: "ok", message: "answers, with vectors of this embedder only" };
+    await reranker.check();
+    return { check: "reranker", status: "ok", message: reranker.reranker_id };
+  } catch (error) {
+    // Searches answer without it.
+    return { ...failed("reranker", error, "Check the SLUICE_RERANKER_… settings."), status: "warn" };
+  }
+}
+
+/** Whether the index answers, and whose vectors it is of. */
+export async function checkIndex(parts: EmbedderParts & { reindex: Reindex }): Promise<Check> {
+  const check = "index";
+  try {
+    const { embedder, index } = await embedderForQueries(parts);
+    const [vector] = await embedder.embed(["sample"], "query");
+    await index.nearest({ tenant_id: "default" }, vector as Float32Array, 1);
+    const { state, configured, serving, target, documents, done, failed } = await parts.reindex.status();
+    const lacking = documents - done;
+    if (state === "running") {
+      return {
+        check,
+        status: "warn",
+        message: `answers, with vectors of ${serving}; a reindex under ${target} has done ${done} of ${documents} documents${failed > 0 ? `, ${failed} failed for good` : ""}`,
+        fix: "`sluice reindex` follows it; failed jobs hold it up (`sluice jobs list --state dead`).",
+      };
+    }
+    if (state === "due") {
+      return {
+        check,
+        status: "warn",
+        message:
+          serving === configured
+            ? `${counted(lacking, "document")} of ${documents} lack vectors of ${serving}: found by words alone`
+            : `answers, with vectors of ${serving}, which stays in use; the settings name ${configured}`,
+        fix: "`sluice reindex` embeds everything with the configured embedder, in the background.",
+      };
+    }
+    return { check, status: "ok", message: "answers, with vectors of this embedder only" };
   } catch (error) {
     return failed("index", error, "The database may be damaged: restore it from a backup.");
   }

@@ -2,8 +2,9 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { checkServices, openAdapters } from "../compose.ts";
+import { checkServices, composeReindex, openAdapters } from "../compose.ts";
 import { type Config, describeSettings, loadConfig } from "../config.ts";
+import { SluiceError } from "../errors.ts";
 import {
   type Check,
   checkBlobs,
@@ -14,6 +15,7 @@ import {
   checkKeys,
   checkNode,
   checkPage,
+  checkReranker,
   checkServer,
   failed,
 } from "./doctor-checks.ts";
@@ -80,7 +82,8 @@ async function* examine(config: Config): AsyncGenerator<Check, void, void> {
         config.storage.kind === "sqlite"
           ? "Check the permissions of the data folder; a damaged file is best restored from a backup."
           : "Check the SLUICE_… settings of the services above.";
-      yield failed("database", error, fix);
+      const missing = error instanceof SluiceError && error.code === "model_missing";
+      yield failed(missing ? "model" : "database", error, fix);
       // Where even a new database can't be opened, the failure is told already.
       adapters = own ? await openAdapters(temporary).catch(() => undefined) : undefined;
     }
@@ -93,7 +96,10 @@ async function* examine(config: Config): AsyncGenerator<Check, void, void> {
         }
         const embedder = await checkEmbedder(adapters.embedder);
         yield embedder;
-        if (own && usable && embedder.status === "ok") yield await checkIndex(adapters);
+        if (own && usable && embedder.status === "ok") {
+          yield await checkIndex({ ...adapters, reindex: composeReindex(adapters) });
+        }
+        if (adapters.reranker) yield await checkReranker(adapters.reranker);
         yield await checkExtractor(adapters.extractor, scratch);
       } finally {
         await adapters.close();

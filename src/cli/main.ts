@@ -58,6 +58,7 @@ program
       "keyword",
     ]),
   )
+  .option("--no-rerank", "leave the hits in the order of the search itself")
   .action(async (query: string, options) =>
     (await import("./search.ts")).search(query, { ...options, ...output() }),
   );
@@ -113,6 +114,18 @@ program
   .description("check everything that this configuration needs, and say what to do")
   .option("--settings", "list the settings with their defaults instead")
   .action(async (options) => (await import("./doctor.ts")).doctor({ ...options, ...output() }));
+
+program
+  .command("reindex")
+  .description("embed every document anew with the configured embedder, and follow that to its end")
+  .addOption(new Option("--detach", "begin it, or join one under way, and end at once").conflicts("status"))
+  .option("--status", "say which embedder the index is of, and how far a reindex is; begin nothing")
+  .addOption(new Option("--cancel", "give up the one under way").conflicts(["status", "detach"]))
+  .addHelpText(
+    "after",
+    "\nSearches go by the old vectors until all is done. Workers do the work. Run it with the settings that they have.",
+  )
+  .action(async (options) => (await import("./reindex.ts")).reindex({ ...options, ...output() }));
 
 program
   .command("backup")

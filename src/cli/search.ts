@@ -19,6 +19,8 @@ export interface SearchOptions extends OutputOptions {
   filter?: string;
   topK?: number;
   mode?: SearchMode;
+  /** Default true. */
+  rerank?: boolean;
 }
 
 export async function search(query: string, options: SearchOptions): Promise<void> {
@@ -27,6 +29,7 @@ export async function search(query: string, options: SearchOptions): Promise<voi
   if (collection !== undefined) request.collection = collection;
   if (topK !== undefined) request.top_k = topK;
   if (mode !== undefined) request.mode = mode;
+  if (options.rerank === false) request.rerank = false;
   if (options.filter !== undefined) {
     const parsed = searchFilterSchema.safeParse(parseJsonOption("--filter", options.filter));
     if (!parsed.success) {

@@ -1,7 +1,7 @@
 /** Commands on stored documents and their jobs. Each reads, decides and commits; when it lost a race, it reads again. */
 import { advance, type DocumentRecord, discardUnfinished, isTerminal } from "../document.ts";
 import { type ErrorCode, SluiceError } from "../errors.ts";
-import { endedStates, INGEST_DOCUMENT, type Job } from "../job.ts";
+import { endedStates, INGEST_DOCUMENT, type Job, REEMBED_DOCUMENT } from "../job.ts";
 import { removal } from "../new-version.ts";
 import { type Commit, ConflictError, type DocumentStore } from "../ports/document-store.ts";
 import type { JobQueue } from "../ports/job-queue.ts";
@@ -210,12 +210,7 @@ export function createCommands(dependencies: CommandDependencies): Commands {
       settle(async () => {
         const job = await mustGetJob(tenant_id, job_id);
         if (endedStates.has(job.state) || job.job_type !== INGEST_DOCUMENT) {
-          throw new SluiceError(
-            "already_ended",
-            job.job_type === INGEST_DOCUMENT
-              ? `Job ${job_id} has ended: it is ${job.state}.`
-              : `Job ${job_id} erases a deleted document and can't be cancelled.`,
-          );
+          throw new SluiceError("already_ended", whyNotCancelled(job));
         }
         const document_id = String(job.payload.document_id);
         const current = await documents.getDocument(tenant_id, document_id);
@@ -268,6 +263,14 @@ export function createCommands(dependencies: CommandDependencies): Commands {
       return { retried: dead.length - skipped, skipped, last };
     },
   };
+}
+
+function whyNotCancelled({ job_id, job_type, state }: Job): string {
+  if (endedStates.has(state)) return `Job ${job_id} has ended: it is ${state}.`;
+  if (job_type === REEMBED_DOCUMENT) {
+    return `Job ${job_id} is a part of a reindex: \`sluice reindex --cancel\` gives all of it up.`;
+  }
+  return `Job ${job_id} erases a deleted document and can't be cancelled.`;
 }
 
 function toAccepted(document: DocumentRecord, duplicate: boolean): Accepted {

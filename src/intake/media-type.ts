@@ -96,6 +96,12 @@ const binaryExtensions: Readonly<Record<string, string>> = {
   epub: "application/epub+zip",
   wpd: "application/vnd.wordperfect",
   wps: "application/vnd.ms-works",
+  png: "image/png",
+  jpg: "image/jpeg",
+  jpeg: "image/jpeg",
+  tif: "image/tiff",
+  tiff: "image/tiff",
+  webp: "image/webp",
 };
 
 /** Formats in compound files ([MS-CFB]), by a stream that only they have, and by their usual extensions. */
@@ -146,6 +152,8 @@ async function fromSignature(
   if (isText && hasWideOrder(head)) return undefined;
   const mime = await signatureOf(head);
   if (mime === undefined) {
+    // The directory that says which kind of TIFF it is may lie beyond the head.
+    if (/^(II\*\0|MM\0\*)/.test(ascii(head.subarray(0, 4)))) return "image/tiff";
     // Readers of PDF accept the header anywhere in the first kilobyte. Text that mentions it is still text.
     const start = ascii(head.subarray(0, 1024));
     return (isText ? /^\s*%PDF-/ : /%PDF-/).test(start) ? "application/pdf" : undefined;

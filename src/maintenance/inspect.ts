@@ -198,11 +198,11 @@ async function lookAtBytes(
     if (trouble !== undefined) troubles.push(trouble);
   }
   if (counts.of_other_embedders > 0) {
-    // Not for a repair to decide: it may be the settings that are wrong.
+    // Not for a repair to do: a reindex does it for all.
     found(
       "other_embedder",
       false,
-      `${counts.of_other_embedders} vectors of version ${searchable} are not of ${embedder.embedder_id}. Check the SLUICE_EMBEDDER… settings, or ingest it again.`,
+      `${counts.of_other_embedders} chunks of version ${searchable} have no vector of the embedder that searches go by. \`sluice reindex\` makes them.`,
     );
   }
   if (troubles.length === 0) return;

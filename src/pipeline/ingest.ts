@@ -3,8 +3,11 @@
  * is stored is not run again (G4); the last transaction publishes everything at once (G13).
  */
 import { isTerminal } from "../document.ts";
-import { type ClaimedJob, type NewJob, REMOVE_ENTRIES } from "../job.ts";
+import type { Stage as StageName } from "../events.ts";
+import { type ClaimedJob, type NewJob, REMOVE_ENTRIES, reembedJob } from "../job.ts";
+import { ConflictError, type ConflictReason } from "../ports/document-store.ts";
 import type { JobQueue } from "../ports/job-queue.ts";
+import { embedderForDocuments, type InForce } from "../reindex/in-force.ts";
 import { removeStrays } from "./family.ts";
 import { createJournal } from "./journal.ts";
 import type { Stage, StageContext, StageTools } from "./stage.ts";
@@ -61,27 +64,36 @@ export async function ingest(
     ]),
   );
 
+  let under = await embedderForDocuments(dependencies);
+  const contextUnder = ({ embedder, index }: InForce): StageContext => ({
+    ...dependencies,
+    embedder,
+    index,
+    source,
+    collection: current.collection,
+    document: current,
+    job,
+    lease: claimed,
+    signal,
+    kept,
+    keep: (data) => journal.keep(stage_name, { ...data, partial: true }),
+    progress: (reached, total) => journal.progress(stage_name, reached, total),
+    commit: (change) => journal.commit(change),
+  });
+  let stage_name: StageName = pipeline[0].name;
+  let kept: Record<string, unknown> | undefined;
   let output: unknown;
   for (const stage of pipeline as readonly Stage<unknown, unknown>[]) {
     signal.throwIfAborted();
-    const context: StageContext = {
-      ...dependencies,
-      source,
-      collection: current.collection,
-      document: current,
-      job,
-      lease: claimed,
-      signal,
-      progress: (reached, total) => journal.progress(stage.name, reached, total),
-      commit: (change) => journal.commit(change),
-    };
+    stage_name = stage.name;
     const checkpoint = done.get(stage.name);
-    if (checkpoint) {
-      output = await stage.restore(checkpoint, context);
+    kept = isPartial(checkpoint) ? checkpoint : undefined;
+    if (checkpoint && !kept) {
+      output = await stage.restore(checkpoint, contextUnder(under));
       continue;
     }
     const stage_started = system.monotonic();
-    const result = await stage.run(output, context);
+    const result = await stage.run(output, contextUnder(under));
     output = result.output;
     const completed = {
       event_type: "rag.ingestion.stage_completed" as const,
@@ -98,7 +110,7 @@ export async function ingest(
       continue;
     }
     signal.throwIfAborted();
-    const { chunks_created } = output as Chunked;
+    const chunked = output as Chunked;
     const older = versions.map((entry) => entry.version).filter((number) => number < version);
     // Those before them were removed when the searchable one was published.
     const replaced = older.filter((number) => number >= (current.searchable_version ?? 0));
@@ -111,29 +123,62 @@ export async function ingest(
       max_attempts: job.max_attempts,
     });
     const unused = await blobsOf(dependencies, tenant_id, document_id, older);
-    await journal.record(
-      [
-        completed,
-        {
-          event_type: "rag.ingestion.completed",
-          data: {
-            job_id,
-            version,
-            chunks_created,
-            processing_time_ms: await processingTime(dependencies, claimed, started_at),
+    const publish = async ({ registered: { serving, target }, embedder: { embedder_id } }: InForce) =>
+      journal.record(
+        [
+          completed,
+          {
+            event_type: "rag.ingestion.completed",
+            data: {
+              job_id,
+              version,
+              chunks_created: chunked.chunks_created,
+              processing_time_ms: await processingTime(dependencies, claimed, started_at),
+            },
           },
+        ],
+        {
+          settle: { state: "succeeded" },
+          embedders: { serving, target },
+          indexed: { document_id, version, embedder_id },
+          discard: { document_id, versions: older },
+          enqueue: [
+            ...(index.separate && replaced.length > 0 ? [entryRemoval(replaced)] : []),
+            // A reindex under way finds it searchable from now on, and may have gone past its document.
+            ...(target === null || target === embedder_id
+              ? []
+              : [reembedJob(system.newId("job"), current, target, job.max_attempts)]),
+          ],
         },
-      ],
-      {
-        settle: { state: "succeeded" },
-        discard: { document_id, versions: older },
-        enqueue: index.separate && replaced.length > 0 ? [entryRemoval(replaced)] : [],
-      },
-      older.length > 0 ? () => removeStrays(dependencies, claimed, source) : undefined,
-    );
+        older.length > 0 ? () => removeStrays(dependencies, claimed, source) : undefined,
+      );
+    while (!(await publishedUnless("embedders", publish(under)))) {
+      // A reindex began or ended meanwhile: what it is found by has to be decided, and maybe made, again.
+      const before = under.embedder.embedder_id;
+      under = await embedderForDocuments(dependencies);
+      if (under.embedder.embedder_id === before) continue;
+      await embed.run(chunked, contextUnder(under));
+      await indexChunks.run(chunked, contextUnder(under));
+    }
     // After the commit nobody names them. Dying here leaves them to the sweeper.
     await Promise.all(unused.map((key) => blobs.delete(key)));
   }
+}
+
+/** Whether it was written: false when it was refused for this one reason. */
+async function publishedUnless(reason: ConflictReason, writing: Promise<void>): Promise<boolean> {
+  try {
+    await writing;
+    return true;
+  } catch (error) {
+    if (error instanceof ConflictError && error.reason === reason) return false;
+    throw error;
+  }
+}
+
+/** Whether a checkpoint was kept before its stage had ended. */
+function isPartial(checkpoint: Record<string, unknown> | undefined): boolean {
+  return checkpoint?.partial === true;
 }
 
 /** Keys of the blobs that the checkpoints of these versions name. */

@@ -20,6 +20,8 @@ export interface Journal {
   record(events: EventDraft[], change?: Change, beside?: () => Promise<Commit[]>): Promise<void>;
   /** A change of something else than the document itself. */
   commit(change: Change): Promise<void>;
+  /** A stage's checkpoint before its end. */
+  keep(stage: Stage, data: Record<string, unknown>): Promise<void>;
   /** Tells of progress, at most every `PROGRESS_MS`; a failure to write it shows in the next write. */
   progress(stage: Stage, done: number, total: number | null): void;
 }
@@ -81,7 +83,7 @@ export function createJournal(
           return await write(drafts, change, await beside());
         } catch (error) {
           // This document is ours alone while the lease holds, which is looked at first.
-          const moved = error instanceof ConflictError && error.reason !== "lease_lost";
+          const moved = error instanceof ConflictError && !["lease_lost", "embedders"].includes(error.reason);
           if (!moved || round === MAX_ROUNDS) throw error;
         }
       }
@@ -103,6 +105,15 @@ export function createJournal(
     commit: (change) =>
       inTurn(async () => {
         await documents.commit([{ ...change, tenant_id, lease }]);
+      }),
+    keep: (stage, data) =>
+      inTurn(() => {
+        const { job_id, version } = document;
+        const { done, total } = document.stage === stage ? document.progress : { done: 0, total: null };
+        return write(
+          [{ event_type: "rag.ingestion.progressed", data: { job_id, version, stage, done, total } }],
+          { checkpoint: { stage, data } },
+        );
       }),
     progress(stage, done, total) {
       const now = system.monotonic();

@@ -24,7 +24,8 @@ export async function findReusable(
   if (searchable === null || searchable === version) return none;
   const checkpoints = await documents.listCheckpoints(tenant_id, document_id, searchable);
   const embedded = checkpoints.find(({ stage }) => stage === "embedding");
-  if (embedded?.data.embedder_id !== embedder_id) return none;
+  // No name of an embedder: what it made there is not to be trusted (maintenance/repair.ts).
+  if (typeof embedded?.data.embedder_id !== "string") return none;
 
   const read = (from: number, limit: number) =>
     documents.listChunks(tenant_id, document_id, searchable, from, limit);
@@ -43,8 +44,9 @@ export async function findReusable(
     // Mostly a run of neighbours, moved by what was put in or taken out before them: few reads bring them all.
     for (const ordinal of wanted.filter((place) => place !== undefined).sort((a, b) => a - b)) {
       if (found.has(ordinal)) continue;
-      for (const { ordinal: place, vector } of await read(ordinal, chunks.length)) {
-        if (vector) found.set(place, vector);
+      for (const stored of await read(ordinal, chunks.length)) {
+        // A reindex may have come to a part of them.
+        if (stored.vector && stored.embedder_id === embedder_id) found.set(stored.ordinal, stored.vector);
       }
     }
     return wanted.map((place) => (place === undefined ? undefined : found.get(place)));

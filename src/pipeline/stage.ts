@@ -4,20 +4,17 @@ import type { Stage as StageName } from "../events.ts";
 import type { Job, Lease } from "../job.ts";
 import type { BlobStore } from "../ports/blob-store.ts";
 import type { Commit, DocumentStore } from "../ports/document-store.ts";
-import type { Embedder } from "../ports/embedder.ts";
 import type { Extractor } from "../ports/extractor.ts";
 import type { System } from "../ports/system.ts";
-import type { VectorIndex } from "../ports/vector-index.ts";
+import type { EmbedderParts } from "../reindex/in-force.ts";
 import type { ChunkOptions } from "./chunker.ts";
 
 /** The adapters and settings that stages work with. */
-export interface StageTools {
+export interface StageTools extends EmbedderParts {
   system: System;
   blobs: BlobStore;
   documents: DocumentStore;
   extractor: Extractor;
-  embedder: Embedder;
-  index: VectorIndex;
   chunking: ChunkOptions;
   /** What a file is; undefined where it can't be read. */
   typeOf: (head: Uint8Array, filename: string, declared?: string) => Promise<string | undefined>;
@@ -34,6 +31,10 @@ export interface StageContext extends StageTools {
   lease: Lease;
   /** Fires when the work must stop: cancelled, lease lost, shutting down. */
   signal: AbortSignal;
+  /** What an earlier attempt kept of this stage. */
+  kept: Record<string, unknown> | undefined;
+  /** Stores how far the stage has come, for the next attempt's `kept`. Names that end in `_key` are blobs. */
+  keep(data: Record<string, unknown>): Promise<void>;
   /** Says how far the stage is. Cheap: written to the log at most ten times a second. */
   progress(done: number, total: number | null): void;
   /** Writes in the job's name: refused with `lease_lost` once the job is somebody else's. */

@@ -3,6 +3,7 @@ import type { DocumentRecord, DocumentStatus, DocumentVersion } from "../documen
 import type { ErrorInfo } from "../errors.ts";
 import type { NewEvent, SluiceEvent, Stage } from "../events.ts";
 import type { Lease, NewJob } from "../job.ts";
+import type { EmbedderRegister, EmbeddersInForce } from "./embedder-register.ts";
 
 /** The end of a stage: enough to hand its outcome to the next one after a crash. */
 export interface Checkpoint {
@@ -52,8 +53,15 @@ export interface Commit {
   checkpoint?: Checkpoint;
   /** Rows of a version in the making; a chunk that exists is replaced. */
   chunks?: Chunk[];
-  /** Vectors for chunks written before, by ordinal. */
+  /** Vectors for chunks written before, by ordinal, in place of those that they had. Chunks that are gone are left out. */
   embeddings?: { document_id: string; version: number; embedder_id: string; vectors: EmbeddedOrdinal[] };
+  /** Refused when other embedders are in force: what is written was decided on these. */
+  embedders?: EmbeddersInForce;
+  /**
+   * The index has a vector of this embedder for every chunk of the version. Without effect unless it is the searchable
+   * one when the commit is done. Where no embedder serves yet, this one does from now on.
+   */
+  indexed?: { document_id: string; version: number; embedder_id: string };
   /** Drops chunks, vectors and checkpoints of these versions. The version itself (its original) stays. */
   discard?: { document_id: string; versions: number[] };
   /** Drops every trace of the document but its events; it was removed before. */
@@ -73,7 +81,8 @@ export type ConflictReason =
   | "duplicate_content"
   | "unique_key"
   | "idempotency_key"
-  | "job_state";
+  | "job_state"
+  | "embedders";
 
 export class ConflictError extends Error {
   readonly reason: ConflictReason;
@@ -105,9 +114,10 @@ export interface DocumentQuery {
   limit: number;
 }
 
-/** A chunk with its vector under the embedder that made it; null while it has none. */
+/** A chunk with its vector and the embedder that made it; null while it has none. */
 export interface StoredChunk extends Chunk {
   vector: Float32Array | null;
+  embedder_id: string | null;
 }
 
 /** A chunk and the document that it belongs to, read at one instant. */
@@ -118,6 +128,7 @@ export interface LocatedChunk {
 
 /** Documents, versions, checkpoints, chunks and the event log, behind one kind of transaction. */
 export interface DocumentStore {
+  readonly embedders: EmbedderRegister;
   /**
    * Applies all commits in one transaction, in order.
    * MUST resolve only when the transaction would survive a power cut.
@@ -128,6 +139,7 @@ export interface DocumentStore {
    *   - an unended job has the same unique_key → unique_key
    *   - the answer's key is taken → idempotency_key
    *   - cancel_job or redrive_job meets a job in another state → job_state
+   *   - `embedders` are not those in force → embedders
    * MUST number events so that whoever reads the log in order of `sequence` never meets a later commit with a
    * smaller number.
    * @returns the sequence of the last event written; 0 when none was.

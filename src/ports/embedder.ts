@@ -8,9 +8,12 @@ export interface Embedder {
   /**
    * One vector for each text, in order, each of `dimensions` and of length 1 (or all zero for text with nothing
    * in it). MUST stop when the signal fires, with the signal's reason.
-   * @throws SluiceError embedder_unavailable, embedder_rate_limited (with retry_after_ms) or embedder_rejected
+   * @throws SluiceError embedder_unavailable, embedder_rate_limited (with retry_after_ms), embedder_rejected or, of a
+   *   model in this process, model_missing
    */
   embed(texts: string[], kind: "passage" | "query", signal?: AbortSignal): Promise<Float32Array[]>;
   /** Proves that it works now. @throws SluiceError as `embed` does. */
   check(): Promise<void>;
+  /** Lets go of threads and models; nothing is embedded afterwards. Left out where there is nothing to let go of. */
+  close?(): Promise<void>;
 }

@@ -18,6 +18,14 @@ export interface ExtractedFile {
   content(): AsyncIterable<Uint8Array>;
 }
 
+/** Pages that were hard to read, kept from one attempt to the next, so that none is read twice. */
+export interface PageCache {
+  /** What earlier attempts kept, by page, from 1. */
+  readonly kept: ReadonlyMap<number, string>;
+  /** Called when such a page has been read; `content` is for this extractor alone to understand. */
+  keep(page: number, content: string): void;
+}
+
 /**
  * Reads text and structure out of files.
  * MUST be contained: whatever the file does (crash, hang, eat memory), the caller gets a SluiceError in bounded time.
@@ -27,6 +35,7 @@ export interface Extractor {
   readonly media_types: ReadonlySet<string>;
   /**
    * @param progress called as pages or bytes are done; total null while unknown
+   * @param pages of the same bytes; an extractor MUST NOT read those again that it finds there, and may keep none
    * @param take gets the files inside of the document, where it is given: one after another, in their order, and all
    *   before this resolves. MUST be waited for; the content MUST be readable until then, and MAY be gone afterwards.
    * @throws SluiceError unsupported_media_type, empty_document, encrypted_document, malformed_document, limit_exceeded,
@@ -36,6 +45,7 @@ export interface Extractor {
     source: ExtractionSource,
     progress: (done: number, total: number | null) => void,
     signal: AbortSignal,
+    pages?: PageCache,
     take?: (file: ExtractedFile) => Promise<void>,
   ): Promise<ExtractedText>;
   close(): Promise<void>;

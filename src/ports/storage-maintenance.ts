@@ -17,7 +17,7 @@ export interface VersionCounts {
   end: number;
   /** Chunks that have no vector. */
   unembedded: number;
-  /** Chunks whose vector another embedder made. */
+  /** Chunks that have a vector, and none of the embedder that serves (or else of the configured one). */
   of_other_embedders: number;
   /** Chunks that a search by words can't find. */
   without_keywords: number;

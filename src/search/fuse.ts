@@ -1,25 +1,36 @@
-/** Joins ranked lists into one. Pure. */
+/** Joins the two halves of a hybrid search into one list. Pure. */
 import type { IndexHit } from "../ports/vector-index.ts";
 
-/** How fast weight falls with rank; 60 is what the paper found to do well on many collections. */
-const RANK_CONSTANT = 60;
+export interface Half {
+  /** Best first. */
+  hits: readonly IndexHit[];
+  /** What the best hit of this half gets for being that. */
+  weight: number;
+}
 
 /**
- * Reciprocal rank fusion (Cormack, Clarke and Büttcher, "Reciprocal Rank Fusion outperforms Condorcet and individual
- * Rank Learning Methods", 2009): a hit scores the sum of 1 / (60 + rank) over the lists it is in, ranks from 1. Only
- * ranks count, since scores of different methods do not compare.
+ * A convex combination of the halves' scores, each brought to 0 … 1 first (Bruch, Gai and Ingber, "An Analysis of Fusion
+ * Functions for Hybrid Retrieval", 2023): a hit scores, over the halves it is in, the sum of the half's weight times
+ * where its score lies between the half's lowest and its highest. Unlike ranks alone, that tells a best hit by far from
+ * one among equals; and unlike scores as they are, it doesn't hang on which model makes the vectors. The evidence is in
+ * docs/decisions/0007-ranking.md.
  *
- * @param lists each with the best hit first; a chunk that comes twice in one list counts at its better rank
+ * @param depth how many hits each half was asked for. What a full list leaves out scores less than its last hit; what a
+ *   shorter one leaves out doesn't match at all, and so 0 is the lowest
  * @returns every hit once, with its fused score, in the order of `byScore`
  */
-export function fuse(lists: readonly (readonly IndexHit[])[]): IndexHit[] {
+export function fuse(halves: readonly Half[], depth: number): IndexHit[] {
   const fused = new Map<string, IndexHit>();
-  for (const list of lists) {
+  for (const { hits, weight } of halves) {
+    const highest = hits[0]?.score ?? 0;
+    const last = hits.at(-1)?.score ?? 0;
+    const lowest = hits.length < depth ? Math.min(0, last) : last;
     const seen = new Set<string>();
-    for (const [place, hit] of list.entries()) {
+    for (const hit of hits) {
       if (seen.has(hit.chunk_id)) continue;
       seen.add(hit.chunk_id);
-      const score = (fused.get(hit.chunk_id)?.score ?? 0) + 1 / (RANK_CONSTANT + place + 1);
+      const share = highest > lowest ? (hit.score - lowest) / (highest - lowest) : 1;
+      const score = (fused.get(hit.chunk_id)?.score ?? 0) + weight * share;
       fused.set(hit.chunk_id, { ...hit, score });
     }
   }

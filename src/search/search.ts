@@ -5,14 +5,17 @@ import { collectionSchema, documentSchema } from "../document.ts";
 import { SluiceError } from "../errors.ts";
 import { searchFilterSchema } from "../filter.ts";
 import type { DocumentStore, LocatedChunk } from "../ports/document-store.ts";
-import type { Embedder } from "../ports/embedder.ts";
+import type { Log } from "../ports/log.ts";
+import type { Reranker } from "../ports/reranker.ts";
 import type { IndexHit, IndexScope, VectorIndex } from "../ports/vector-index.ts";
+import { type EmbedderParts, embedderForQueries, type InForce } from "../reindex/in-force.ts";
 import { byScore, fuse } from "./fuse.ts";
+import { createReordering } from "./rerank.ts";
 
 export const searchModes = ["hybrid", "vector", "keyword"] as const;
 export const searchModeSchema = z
   .enum(searchModes)
-  .describe("vector: by meaning; keyword: by words; hybrid: both, joined by reciprocal rank fusion");
+  .describe("vector: by meaning; keyword: by words; hybrid: both, their scores joined");
 export type SearchMode = (typeof searchModes)[number];
 
 export const searchRequestSchema = z.strictObject({
@@ -21,8 +24,12 @@ export const searchRequestSchema = z.strictObject({
   filter: searchFilterSchema.optional().describe("conditions on the documents' metadata"),
   top_k: z.int().min(1).max(100).default(10).describe("the most hits to answer"),
   mode: searchModeSchema.default("hybrid"),
+  rerank: z
+    .boolean()
+    .default(true)
+    .describe("whether the server's reranker, where it has one, puts the best hits in order"),
 });
-/** `top_k` and `mode` may be left out. */
+/** `top_k`, `mode` and `rerank` may be left out. */
 export type SearchRequest = z.input<typeof searchRequestSchema>;
 
 export const searchHitSchema = z.object({
@@ -47,6 +54,9 @@ export const searchAnswerSchema = z.object({
   hits: z.array(searchHitSchema).describe("best first"),
   mode: searchModeSchema,
   embedder_id: z.string().nullable().describe("whose vectors were compared; null in mode keyword"),
+  reranked: z
+    .boolean()
+    .describe("whether a reranker gave the order and the scores; false too where it failed or took too long"),
 });
 export type SearchAnswer = z.infer<typeof searchAnswerSchema>;
 
@@ -56,24 +66,43 @@ export interface Search {
    * gives the same hits in the same order. A query without a letter or digit matches nothing by keyword.
    *
    * @param request checked here, so callers may pass on what they were given
-   * @throws SluiceError `invalid_request`; `embedder_mismatch` when the index was made by another embedder; in the
-   *   modes hybrid and vector also what `Embedder.embed` throws; the signal's reason when it fires
+   * @throws SluiceError `invalid_request`; in the modes hybrid and vector also `embedder_mismatch` when the index was
+   *   made by an embedder that the settings don't give, and what `Embedder.embed` throws; the signal's reason when it
+   *   fires
    */
   search(tenant_id: string, request: SearchRequest, signal?: AbortSignal): Promise<SearchAnswer>;
 }
 
+/** The share of the vectors in a hybrid score, chosen by `npm run eval` (docs/decisions/0007-ranking.md). */
+const VECTOR_WEIGHT = 0.4;
+/** Each half finds at least so many: what one ranks low the other may lift. */
+const MIN_DEPTH = 100;
+
 /** Searches again this often when documents were published while it ran. */
 const MAX_REPEATS = 3;
 
-export function createSearch(parts: {
-  documents: Pick<DocumentStore, "locateChunks">;
-  index: Pick<VectorIndex, "nearest" | "matching">;
-  embedder: Embedder;
-}): Search {
-  const { documents, index, embedder } = parts;
+export function createSearch(
+  parts: EmbedderParts & {
+    documents: Pick<DocumentStore, "locateChunks">;
+    reranker?: Reranker;
+    /** How many of the best hits the reranker is given, and how long a search waits for it. */
+    reranking?: { candidates: number; timeout_ms: number };
+    log?: Pick<Log, "warn">;
+  },
+): Search {
+  const { documents, reranker, reranking = { candidates: 32, timeout_ms: 2_000 } } = parts;
+  const reorder = reranker && createReordering(reranker, reranking.timeout_ms, parts.log);
+  let known: InForce | undefined;
+
+  /** The embedder that serves, as far as this process knows; the index refuses the question where that is over. */
+  async function inForce(): Promise<InForce> {
+    known ??= await embedderForQueries(parts);
+    return known;
+  }
 
   /** One look at the index: the candidates, best first, and whether they are of one version per document. */
   async function rank(
+    index: VectorIndex,
     scope: IndexScope,
     mode: SearchMode,
     query: string,
@@ -87,7 +116,11 @@ export function createSearch(parts: {
       byVector ? index.nearest(scope, byVector, depth) : [],
       byWords ? index.matching(scope, query, depth) : [],
     ]);
-    const ranked = mode === "hybrid" ? fuse([near, matched]) : [...near, ...matched].sort(byScore);
+    const halves = [
+      { hits: near, weight: VECTOR_WEIGHT },
+      { hits: matched, weight: 1 - VECTOR_WEIGHT },
+    ];
+    const ranked = mode === "hybrid" ? fuse(halves, depth) : [...near, ...matched].sort(byScore);
     return { ranked, mixed: hasMixedVersions(ranked) };
   }
 
@@ -98,23 +131,45 @@ export function createSearch(parts: {
   ): Promise<SearchAnswer> {
     const parsed = searchRequestSchema.safeParse(request);
     if (!parsed.success) throw new SluiceError("invalid_request", z.prettifyError(parsed.error));
-    const { query, collection, filter, top_k, mode } = parsed.data;
-    signal?.throwIfAborted();
-    const vector = mode === "keyword" ? undefined : (await embedder.embed([query], "query", signal))[0];
+    const { query, collection, filter, top_k, mode, rerank } = parsed.data;
     const scope: IndexScope = {
       tenant_id,
       ...(collection === undefined ? {} : { collection }),
       ...(filter === undefined ? {} : { filter }),
     };
+    for (let round = 1; ; round++) {
+      signal?.throwIfAborted();
+      try {
+        return await look(scope, { query, top_k, mode, rerank }, signal);
+      } catch (error) {
+        // Another embedder has taken over since this process asked, or while it searched: once more, by that one.
+        const over = error instanceof SluiceError && error.code === "embedder_mismatch";
+        if (!over || !known || round > MAX_REPEATS) throw error;
+        known = undefined;
+      }
+    }
+  }
+
+  async function look(
+    scope: IndexScope,
+    { query, top_k, mode, rerank }: { query: string; top_k: number; mode: SearchMode; rerank: boolean },
+    signal: AbortSignal | undefined,
+  ): Promise<SearchAnswer> {
+    const { tenant_id } = scope;
+    const under = mode === "keyword" ? undefined : await inForce();
+    const index = under?.index ?? parts.index;
+    const vector = (await under?.embedder.embed([query], "query", signal))?.[0];
     // Deeper than asked for: what one half ranks low the other may lift, and stale candidates may drop out.
-    const depth = Math.max(50, top_k * 4);
+    const depth = Math.max(MIN_DEPTH, top_k * 4);
+    // More than are answered: what the reranker lifts has to be among what it is given.
+    const wanted = reorder && rerank ? Math.max(top_k, reranking.candidates) : top_k;
     for (let repeat = 0; ; repeat++) {
       const last = repeat === MAX_REPEATS;
-      const { ranked, mixed } = await rank(scope, mode, query, vector, depth);
+      const { ranked, mixed } = await rank(index, scope, mode, query, vector, Math.max(depth, wanted));
       signal?.throwIfAborted();
       // The halves saw the index before and after a publish: the document's old and new chunks share its rank.
       if (mixed && !last) continue;
-      const candidates = last ? ranked : ranked.slice(0, top_k);
+      const candidates = last ? ranked : ranked.slice(0, wanted);
       const located = await documents.locateChunks(
         tenant_id,
         candidates.map((hit) => hit.chunk_id),
@@ -123,10 +178,13 @@ export function createSearch(parts: {
       const hits = toHits(candidates, located);
       // Fewer: chunks were replaced or deleted after the index found them.
       if (hits.length < candidates.length && !last) continue;
+      const reordered =
+        reorder && rerank ? await reorder(tenant_id, query, hits.slice(0, wanted), signal) : undefined;
       return {
-        hits: hits.slice(0, top_k),
+        hits: (reordered ?? hits).slice(0, top_k),
         mode,
-        embedder_id: mode === "keyword" ? null : embedder.embedder_id,
+        embedder_id: under?.embedder.embedder_id ?? null,
+        reranked: reordered !== undefined,
       };
     }
   }

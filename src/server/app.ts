@@ -21,6 +21,7 @@ import { documentRoutes } from "./routes/documents.ts";
 import { eventRoutes } from "./routes/events.ts";
 import { healthRoutes } from "./routes/health.ts";
 import { jobRoutes } from "./routes/jobs.ts";
+import { reindexRoutes } from "./routes/reindex.ts";
 import { searchRoutes } from "./routes/search.ts";
 
 export type { App, AppDependencies } from "./dependencies.ts";
@@ -110,6 +111,7 @@ export async function buildApp(dependencies: AppDependencies): Promise<App> {
     jobRoutes(api, dependencies);
     searchRoutes(api, dependencies);
     eventRoutes(api, dependencies, streams);
+    await api.register(async (operator: App) => reindexRoutes(operator, dependencies, authenticator));
   });
   await registerPage(app, dependencies.page_dir);
 

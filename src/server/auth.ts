@@ -26,6 +26,11 @@ export interface Authenticator {
    * @throws SluiceError unauthorized
    */
   tenantOf(request: FastifyRequest): Promise<string>;
+  /**
+   * For what concerns every tenant: a key speaks for one of them, so where there are keys it is done on the machine.
+   * @throws SluiceError forbidden
+   */
+  requireOperator(): Promise<void>;
 }
 
 export function createAuthenticator(keys: ApiKeyStore, system: System): Authenticator {
@@ -76,6 +81,14 @@ export function createAuthenticator(keys: ApiKeyStore, system: System): Authenti
           `A page of another origin (${origin}) can't change anything here.`,
         );
       }
+    },
+
+    async requireOperator() {
+      if (!(await anyKeys())) return;
+      throw new SluiceError(
+        "forbidden",
+        "This concerns every tenant, and a key speaks for one: run `sluice reindex` where the storage is.",
+      );
     },
 
     async tenantOf(request) {

@@ -13,6 +13,7 @@ import type { DocumentStore } from "../ports/document-store.ts";
 import type { JobQueue } from "../ports/job-queue.ts";
 import type { System } from "../ports/system.ts";
 import type { Follower } from "../progress/follow.ts";
+import type { Reindex } from "../reindex/reindex.ts";
 import type { Search } from "../search/search.ts";
 
 export interface AppDependencies {
@@ -28,6 +29,7 @@ export interface AppDependencies {
   commands: Commands;
   follower: Follower;
   search: Search;
+  reindex: Reindex;
   /** Folder of the built page; undefined when it was not built. */
   page_dir: string | undefined;
 }

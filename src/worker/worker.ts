@@ -6,10 +6,17 @@
  * whatever it still tries to write is refused by the store.
  */
 import { SluiceError } from "../errors.ts";
-import { type ClaimedJob, DELETE_DOCUMENT, INGEST_DOCUMENT, REMOVE_ENTRIES } from "../job.ts";
+import {
+  type ClaimedJob,
+  DELETE_DOCUMENT,
+  INGEST_DOCUMENT,
+  REEMBED_DOCUMENT,
+  REMOVE_ENTRIES,
+} from "../job.ts";
 import { erase, removeEntries } from "../pipeline/erase.ts";
 import { type FailureDependencies, settleFailure, workerLost } from "../pipeline/failure.ts";
 import { type IngestDependencies, ingest } from "../pipeline/ingest.ts";
+import { reembed } from "../pipeline/reembed.ts";
 import { ConflictError } from "../ports/document-store.ts";
 import type { WorkerPresence } from "../ports/job-queue.ts";
 import type { Log } from "../ports/log.ts";
@@ -214,6 +221,8 @@ export function createWorker(dependencies: WorkerDependencies, options: WorkerOp
         return ingest(dependencies, claimed, worker_id, signal);
       case DELETE_DOCUMENT:
         return erase(dependencies, claimed);
+      case REEMBED_DOCUMENT:
+        return reembed(dependencies, claimed, signal);
       case REMOVE_ENTRIES:
         return removeEntries(dependencies, claimed);
       default:

@@ -159,6 +159,7 @@ test("the same with vectors in Pinecone", async () => {
     SLUICE_POSTGRES_SCHEMA: "with_pinecone",
     // The other installation's workers would take what lies in the queue that they share for nobody's.
     SLUICE_QUEUE: "database",
+    SLUICE_EMBEDDER: "hashing",
     SLUICE_INDEX: "pinecone",
     SLUICE_PINECONE_HOST: pinecone.url,
     SLUICE_PINECONE_API_KEY: "test-key",

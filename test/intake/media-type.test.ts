@@ -3,6 +3,7 @@ import { deflateRawSync } from "node:zlib";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { detectMediaType } from "../../src/intake/media-type.ts";
+import { makePng } from "../fixtures/pictures.ts";
 
 const DOCX = "application/vnd.openxmlformats-officedocument.wordprocessingml.document";
 const fixture = (name: string) => readFile(new URL(`../fixtures/${name}`, import.meta.url));
@@ -85,6 +86,13 @@ describe("bytes decide first", () => {
       zipHead("xl/workbook.xml"),
     ]);
     expect(await detectMediaType(head, "sheet.xlsx")).toMatch(/spreadsheetml/);
+  });
+
+  test("a TIFF whose directory is beyond the head; a picture under another name", async () => {
+    const head = Buffer.concat([bytes("II*\0"), Buffer.from([0, 0, 0x40, 0]), Buffer.alloc(500, 0xff)]);
+    expect(await detectMediaType(head, "scan.pdf")).toBe("image/tiff");
+    const png = makePng({ width: 2, height: 1, grey: Uint8Array.of(0, 255) });
+    expect(await detectMediaType(png, "notes.txt", "text/plain")).toBe("image/png");
   });
 
   test("junk before a PDF's header", async () => {

@@ -100,7 +100,7 @@ const indexDamage: [string, (rig: Awaited<ReturnType<typeof openRig>>, document_
   ["a chunk has moved", (rig) => tamper(rig, "UPDATE chunks SET ordinal = 90 WHERE ordinal = 2")],
   ["a chunk's words are gone", (rig) => tamper(rig, "DELETE FROM chunks_fts WHERE rowid = 3")],
   ["no chunk has words", (rig) => tamper(rig, "DELETE FROM chunks_fts")],
-  ["a chunk has no neighbours", (rig) => tamper(rig, "DELETE FROM vectors_1 WHERE rowid = 3")],
+  ["a chunk has no neighbours", (rig) => tamper(rig, "DELETE FROM vectors_1 WHERE chunk_row = 3")],
   ["a vector is gone", (rig) => tamper(rig, "DELETE FROM embeddings WHERE chunk_row = 3")],
   [
     "a vector is another one",
@@ -190,12 +190,17 @@ test("a document that is deleted and whose events do not say so is not erased", 
   expect(rig.rows().chunks).toBe(CHUNKS);
 });
 
-test("vectors of another embedder than the one configured are told, and left to the operator", async () => {
+test("chunks without vectors of the embedder that serves are told, and left to a reindex", async () => {
   const { rig, document_id } = await openSearchable();
   const check = await maintain(folderOf(rig), { ...rig, embedder: createTestEmbedder("test@2") });
+  // Other settings change nothing in what is searched.
+  expect(await check.codes()).toEqual([]);
+  tamper(rig, "UPDATE embedder_state SET serving = 'test@2'");
   const [finding, ...others] = await check.verify({ repair: true });
   expect(finding).toMatchObject({ code: "other_embedder", document_id, repaired: false });
-  expect(finding?.message).toMatch(/6 vectors of version 1 are not of test@2/);
+  expect(finding?.message).toMatch(
+    /6 chunks of version 1 have no vector of the embedder that searches go by/,
+  );
   expect(others).toEqual([]);
   expect((await rig.get(document_id)).status).toBe("completed");
 });
@@ -311,7 +316,7 @@ describe("what belongs to nothing", () => {
     );
     tamper(
       rig,
-      "INSERT INTO vectors_1 (rowid, tenant_id, vector) SELECT 80, 't1', vector FROM embeddings LIMIT 1",
+      "INSERT INTO vectors_1 (chunk_row, block, vector) SELECT 80, block, vector FROM vectors_1 LIMIT 1",
     );
     tamper(rig, "INSERT INTO checkpoints VALUES (?, 7, 'chunking', '{}')", document_id);
     tamper(
@@ -335,7 +340,7 @@ describe("what belongs to nothing", () => {
       chunks: CHUNKS,
       embeddings: CHUNKS,
       chunks_fts_docsize: CHUNKS,
-      vectors_1_rowids: CHUNKS,
+      vectors_1: CHUNKS,
     });
     expect(await rig.found("quartz")).toHaveLength(CHUNKS);
   });

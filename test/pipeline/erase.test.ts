@@ -15,7 +15,7 @@ const nothing = {
   chunks: 0,
   embeddings: 0,
   chunks_fts_docsize: 0,
-  vectors_1_rowids: 0,
+  vectors_1: 0,
 };
 
 const erased = (rig: Rig, job_id: string) =>
@@ -52,7 +52,7 @@ test("of a finished document with several versions nothing is left but its event
     chunks: 1,
     embeddings: 1,
     chunks_fts_docsize: 1,
-    vectors_1_rowids: 1,
+    vectors_1: 1,
   });
   expect(kept.blobs).toEqual(expect.arrayContaining(await rig.blobKeys()));
   expect(await rig.blobKeys()).toHaveLength(3);

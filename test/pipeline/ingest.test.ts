@@ -256,7 +256,7 @@ describe("dying after every operation", () => {
       chunks: documents * CHUNKS,
       embeddings: documents * CHUNKS,
       chunks_fts_docsize: documents * CHUNKS,
-      vectors_1_rowids: documents * CHUNKS,
+      vectors_1: documents * CHUNKS,
     });
   });
 });
@@ -301,7 +301,7 @@ describe("while a document is ingested again", () => {
     expect(rig.rows()).toMatchObject({
       chunks: CHUNKS,
       chunks_fts_docsize: CHUNKS,
-      vectors_1_rowids: CHUNKS,
+      vectors_1: CHUNKS,
     });
   });
 

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import type { IndexHit } from "../../src/ports/vector-index.ts";
-import { fuse } from "../../src/search/fuse.ts";
+import { fuse, type Half } from "../../src/search/fuse.ts";
 
 const hit = (chunk_id: string, score = 1): IndexHit => ({
   chunk_id,
@@ -9,44 +9,67 @@ const hit = (chunk_id: string, score = 1): IndexHit => ({
   version: 1,
   score,
 });
+const half = (weight: number, scores: Record<string, number>): Half => ({
+  weight,
+  hits: Object.entries(scores).map(([id, score]) => hit(id, score)),
+});
 const ids = (hits: IndexHit[]) => hits.map(({ chunk_id }) => chunk_id);
 
 describe("fuse", () => {
-  test("scores the sum of 1 / (60 + rank)", () => {
-    const fused = fuse([
-      [hit("a", 0.9), hit("b", 0.8)],
-      [hit("c", 12), hit("a", 3)],
-    ]);
-    expect(ids(fused)).toEqual(["a", "c", "b"]);
-    expect(fused.map(({ score }) => score)).toEqual([1 / 61 + 1 / 62, 1 / 61, 1 / 62]);
+  test("sums what each half gives, between its lowest and its highest score", () => {
+    const fused = fuse([half(0.4, { a: 0.9, b: 0.8, c: 0.7 }), half(0.6, { c: 12, a: 6, d: 2 })], 3);
+    expect(ids(fused)).toEqual(["a", "c", "b", "d"]);
+    const scores = Object.fromEntries(fused.map(({ chunk_id, score }) => [chunk_id, score]));
+    expect(scores.a).toBeCloseTo(0.4 + 0.6 * 0.4, 10);
+    expect(scores.b).toBeCloseTo(0.2, 10);
+    expect(scores.c).toBeCloseTo(0.6, 10);
+    expect(scores.d).toBe(0);
   });
 
-  test("prefers what both lists hold in the middle to what one holds at the top", () => {
-    const fused = fuse([
-      [hit("v"), hit("x"), hit("both")],
-      [hit("k"), hit("y"), hit("both")],
-    ]);
+  test("prefers what both halves find in the middle to what one finds at the top", () => {
+    const fused = fuse([half(0.5, { v: 0.9, both: 0.8, x: 0.6 }), half(0.5, { k: 9, both: 8, y: 6 })], 3);
     expect(fused[0]?.chunk_id).toBe("both");
   });
 
-  test("counts a chunk once per list, and breaks ties by chunk id", () => {
-    expect(fuse([[hit("a"), hit("a")]])).toEqual([{ ...hit("a"), score: 1 / 61 }]);
-    expect(ids(fuse([[hit("b")], [hit("a")]]))).toEqual(["a", "b"]);
-    expect(fuse([[], []])).toEqual([]);
+  test("a best hit by far stays the best, whatever the other half has among equals", () => {
+    const fused = fuse([half(0.4, { a: 0.52, b: 0.51, c: 0.5 }), half(0.6, { c: 30, b: 3, a: 2 })], 3);
+    expect(fused[0]?.chunk_id).toBe("c");
   });
 
-  test("the order of the lists does not matter, one list keeps its order, and inputs stay as they were", () => {
+  test("the last hit of a list that is not full counts: all else matches nothing", () => {
+    const [first, second] = fuse([half(1, { a: 8, b: 6 })], 50);
+    expect([first?.score, second?.score]).toEqual([1, 0.75]);
+  });
+
+  test("a chunk counts once per half, equal scores count fully, ties go by chunk id", () => {
+    expect(fuse([{ weight: 0.4, hits: [hit("a"), hit("a")] }], 2)).toEqual([hit("a", 0.4)]);
+    expect(ids(fuse([half(0.5, { b: 3 }), half(0.5, { a: 7 })], 1))).toEqual(["a", "b"]);
+    expect(fuse([half(0.4, {}), half(0.6, {})], 50)).toEqual([]);
+  });
+
+  test("one half alone keeps its order, scores stay within 0 … 1, and inputs stay as they were", () => {
     const list = fc
-      .uniqueArray(fc.integer({ min: 0, max: 30 }).map((n) => `chk_${n}`))
-      .map((all) => all.map((id) => hit(id)));
+      .uniqueArray(fc.tuple(fc.nat(30), fc.double({ min: -1, max: 40, noNaN: true })), {
+        selector: ([id]) => id,
+      })
+      .map((all) => all.map(([id, score]) => hit(`chk_${id}`, score)).sort((a, b) => b.score - a.score));
     fc.assert(
-      fc.property(list, list, (a, b) => {
-        const before = structuredClone([a, b]);
-        expect(fuse([a, b])).toEqual(fuse([b, a]));
-        expect(ids(fuse([a]))).toEqual(ids(a));
-        expect([a, b]).toEqual(before);
-        const scores = fuse([a, b]).map(({ score }) => score);
-        expect(scores).toEqual(scores.toSorted((x, y) => y - x));
+      fc.property(list, list, fc.integer({ min: 1, max: 40 }), (a, b, depth) => {
+        const halves = [
+          { weight: 0.4, hits: a.slice(0, depth) },
+          { weight: 0.6, hits: b.slice(0, depth) },
+        ];
+        const before = structuredClone(halves);
+        const fused = fuse(halves, depth);
+        expect(fuse(halves.toReversed(), depth).map(({ chunk_id }) => chunk_id)).toHaveLength(fused.length);
+        for (const { score } of fused) {
+          expect(score).toBeGreaterThanOrEqual(0);
+          expect(score).toBeLessThanOrEqual(1 + 1e-9);
+        }
+        expect(halves).toEqual(before);
+        const alone = fuse(halves.slice(0, 1), depth).map(({ score }) => score);
+        expect(alone).toEqual(alone.toSorted((x, y) => y - x));
+        expect(alone).toHaveLength(halves[0]!.hits.length);
       }),
     );
   });

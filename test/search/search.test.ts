@@ -99,6 +99,12 @@ function createLibrary() {
       between = run;
     },
     index: {
+      embedder_id: embedder.embedder_id,
+      under: missing,
+      stage: missing,
+      add: missing,
+      remove: missing,
+      close: missing,
       async nearest(scope: IndexScope, vector: Float32Array, limit: number) {
         calls.push({ step: "nearest", scope, limit });
         const hits = rank(scope, limit, (chunk) =>
@@ -120,6 +126,10 @@ function createLibrary() {
       },
     },
     documents: {
+      // Nothing serves: then every embedder's vectors may be searched.
+      embedders: {
+        read: async () => ({ serving: null, target: null, began_at: null, listed_to: null, retired: [] }),
+      },
       async locateChunks(tenant_id: string, chunk_ids: string[]): Promise<LocatedChunk[]> {
         calls.push({ step: "locate" });
         const found = [...shelf.values()]
@@ -133,6 +143,11 @@ function createLibrary() {
       },
     },
   };
+}
+
+/** What a search doesn't ask of an index. */
+async function missing(): Promise<never> {
+  throw new Error("a search only reads");
 }
 
 let library: ReturnType<typeof createLibrary>;
@@ -165,6 +180,7 @@ describe("an answer", () => {
     expect(searchAnswerSchema.parse(answer)).toEqual(answer);
     expect(answer).toEqual({
       mode: "hybrid",
+      reranked: false,
       embedder_id: "feature-hashing-v1-384",
       hits: [
         {
@@ -172,7 +188,7 @@ describe("an answer", () => {
           chunk_id: "chk_report_3_1",
           version: 3,
           text: "invoices are due",
-          score: 1 / 61 + 1 / 61,
+          score: 1,
           page: 2,
           char_start: 100,
           char_end: 116,
@@ -188,9 +204,9 @@ describe("an answer", () => {
   });
 
   test.each([
-    ["hybrid", ["nearest", "matching", "locate"], 50],
-    ["vector", ["nearest", "locate"], 50],
-    ["keyword", ["matching", "locate"], 50],
+    ["hybrid", ["nearest", "matching", "locate"], 100],
+    ["vector", ["nearest", "locate"], 100],
+    ["keyword", ["matching", "locate"], 100],
   ] as const)("in mode %s asks the index for what it needs", async (mode, steps, limit) => {
     await library.publish("a", 1, ["apples and pears"]);
     const answer = await search("t1", { query: "apples", mode });
@@ -204,8 +220,8 @@ describe("an answer", () => {
   test("has at most top_k hits, 10 by default, from candidates four times as deep", async () => {
     for (let i = 0; i < 30; i++) await library.publish(`d${i}`, 1, ["apples"]);
     expect((await search("t1", { query: "apples" })).hits).toHaveLength(10);
-    expect((await search("t1", { query: "apples", top_k: 25 })).hits).toHaveLength(25);
-    expect(library.calls.at(-2)?.limit).toBe(100);
+    expect((await search("t1", { query: "apples", top_k: 30 })).hits).toHaveLength(30);
+    expect(library.calls.at(-2)?.limit).toBe(120);
   });
 
   test("breaks ties the same way whatever order the index answers in", async () => {
@@ -278,6 +294,7 @@ describe("a publish while the search runs (G13)", () => {
     const after = Promise.withResolvers<void>();
     let first = true;
     const racing = {
+      ...index,
       async nearest(...args: Parameters<typeof index.nearest>) {
         const hits = await index.nearest(...args);
         if (first) await library.publish("moving", 2, ["apples of version 2"]);
@@ -320,6 +337,7 @@ describe("a publish while the search runs (G13)", () => {
   test("a version that is no longer searchable is not shown, though its chunks still lie there", async () => {
     const { documents } = library;
     const lagging = {
+      ...documents,
       locateChunks: async (tenant_id: string, ids: string[]) =>
         (await documents.locateChunks(tenant_id, ids)).map(({ chunk, document }) => ({
           chunk,
@@ -333,7 +351,12 @@ describe("a publish while the search runs (G13)", () => {
 
 describe("requests", () => {
   test("get their defaults", () => {
-    expect(searchRequestSchema.parse({ query: " x " })).toEqual({ query: "x", top_k: 10, mode: "hybrid" });
+    expect(searchRequestSchema.parse({ query: " x " })).toEqual({
+      query: "x",
+      top_k: 10,
+      mode: "hybrid",
+      rerank: true,
+    });
   });
 
   test.each([

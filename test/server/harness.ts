@@ -18,6 +18,7 @@ import type { Lease } from "../../src/job.ts";
 import type { BlobStore } from "../../src/ports/blob-store.ts";
 import type { Commit } from "../../src/ports/document-store.ts";
 import { createFollower } from "../../src/progress/follow.ts";
+import { createReindex } from "../../src/reindex/reindex.ts";
 import { createSearch } from "../../src/search/search.ts";
 import { buildApp } from "../../src/server/app.ts";
 import type { AcceptedAnswer, Problem } from "../../src/server/schemas.ts";
@@ -75,6 +76,7 @@ export async function startServer(options: ServerOptions = {}) {
     commands: createCommands({ system, documents, queue, max_attempts: 3 }),
     follower,
     search: createSearch({ documents, index, embedder }),
+    reindex: createReindex({ documents, queue, index, embedder, system }),
     page_dir: options.page_dir,
   });
   await app.listen({ host: "127.0.0.1", port: 0 });

@@ -42,6 +42,7 @@ const expected = {
   "/v1/jobs/{job_id}": ["get"],
   "/v1/jobs/{job_id}/cancel": ["post"],
   "/v1/jobs/{job_id}/retry": ["post"],
+  "/v1/reindex": ["delete", "get", "post"],
   "/v1/search": ["post"],
 };
 

@@ -6,6 +6,7 @@ import { fetchKafka } from "./kafka.ts";
 import { fetchPostgresWithVectors, findPostgres } from "./postgres.ts";
 import { buildS3 } from "./s3.ts";
 import { buildToxiproxy } from "./toxiproxy.ts";
+import { miniLm, transformersPackage } from "./transformers.ts";
 
 const services: [string, () => unknown][] = [
   ["PostgreSQL", findPostgres],
@@ -13,6 +14,8 @@ const services: [string, () => unknown][] = [
   ["Kafka", fetchKafka],
   ["Toxiproxy", buildToxiproxy],
   ["S3", buildS3],
+  ["transformers.js", transformersPackage],
+  ["all-MiniLM-L6-v2", miniLm],
 ];
 for (const [name, fetch] of services) {
   const began = performance.now();

@@ -129,7 +129,7 @@ export function simulatedExtractor(
 ): Extractor {
   return {
     media_types: new Set(["text/plain"]),
-    async extract({ path, filename }, progress, signal, take) {
+    async extract({ path, filename }, progress, signal, _pages, take) {
       for (let part = 1; part <= 3; part++) {
         await scheduler.step(process, `extracts ${part}`);
         signal.throwIfAborted();

@@ -1,4 +1,5 @@
 /** Stops one attempt at a chosen place of the pipeline, until the test lets it go on. */
+import type { VectorIndex } from "../../src/ports/vector-index.ts";
 import type { WorkerDependencies } from "../../src/worker/worker.ts";
 import { unlessAborted } from "./embedder.ts";
 import { gate, type Rig } from "./rig.ts";
@@ -31,6 +32,14 @@ export function holdAt(rig: Rig, place: Place, options: { deaf?: boolean } = {})
     await unlessAborted(released.opened, signal);
   }
 
+  const holding = (index: VectorIndex): VectorIndex => ({
+    ...index,
+    under: async (embedder) => holding(await index.under(embedder)),
+    async stage(...given) {
+      await passing("indexing");
+      return index.stage(...given);
+    },
+  });
   const parts: Partial<WorkerDependencies> = {
     extractor: {
       ...rig.extractor,
@@ -54,13 +63,7 @@ export function holdAt(rig: Rig, place: Place, options: { deaf?: boolean } = {})
         return rig.documents.commit(commits);
       },
     },
-    index: {
-      ...rig.index,
-      async stage(...given) {
-        await passing("indexing");
-        return rig.index.stage(...given);
-      },
-    },
+    index: holding(rig.index),
   };
   if (options.deaf) {
     parts.queue = {

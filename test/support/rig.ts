@@ -42,7 +42,7 @@ const tables = [
   "chunks",
   "embeddings",
   "chunks_fts_docsize",
-  "vectors_1_rowids",
+  "vectors_1",
 ] as const;
 
 export interface RigOptions {

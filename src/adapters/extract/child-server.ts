@@ -3,7 +3,7 @@ import { rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { ExtractedText } from "../../chunk.ts";
 import { SluiceError } from "../../errors.ts";
-import type { ExtractionSource } from "../../ports/extractor.ts";
+import type { ExtractionSource, PageCache } from "../../ports/extractor.ts";
 import { filesInside } from "./inside.ts";
 import type { ChildMessage, ExtractRequest } from "./protocol.ts";
 
@@ -16,6 +16,7 @@ const MEMORY_EVERY_MS = 250;
 type Read = (
   source: ExtractionSource,
   progress: (done: number, total: number | null) => void,
+  options: { ocr_languages: readonly string[]; pages: PageCache },
 ) => Promise<ExtractedText>;
 
 /**
@@ -38,7 +39,9 @@ export function serveExtraction(read: Read, folder: string): void {
 
 async function answer(read: Read, request: ExtractRequest, folder: string): Promise<void> {
   try {
-    const extracted = await read(request, throttled());
+    const { ocr_languages, kept } = request;
+    const keep = (page: number, content: string) => void send({ type: "page", page, content });
+    const extracted = await read(request, throttled(), { ocr_languages, pages: { kept, keep } });
     const { text, blocks, page_count, title, facts = {} } = extracted;
     // Each piece waits for the one before to be written: a queue of them all would be the giant message again.
     for (let at = 0; at < text.length; at += TEXT_PIECE) {

@@ -5,18 +5,19 @@ import type { ExtractionSource, Extractor } from "../../ports/extractor.ts";
 import { containedType } from "./container.ts";
 import { filesInside } from "./inside.ts";
 import { mediaTypes, readerOf } from "./registry.ts";
+import type { ReaderInput } from "./text-builder.ts";
 
 /** Reads one document. @throws SluiceError as the readers do; whatever `progress` throws */
 export async function readDocument(
-  source: ExtractionSource,
+  { media_type, filename, path }: ExtractionSource,
   progress: (done: number, total: number | null) => void,
+  options: Pick<ReaderInput, "ocr_languages" | "pages"> = {},
 ): Promise<ExtractedText> {
-  const { filename, media_type, path } = source;
   const declared = await readerOf(media_type, filename);
   const bytes = await readFile(path);
   const contained = containedType(bytes, filename);
   const read = contained === undefined ? declared : await readerOf(contained, filename);
-  return read({ bytes, filename, progress });
+  return read({ ...options, bytes, filename, progress });
 }
 
 /**
@@ -27,12 +28,13 @@ export async function readDocument(
 export function createInProcessExtractor(): Extractor {
   return {
     media_types: mediaTypes,
-    async extract(source, progress, signal, take) {
+    async extract(source, progress, signal, pages, take) {
       signal.throwIfAborted();
-      const read = await readDocument(source, (done, total) => {
+      const tell = (done: number, total: number | null) => {
         signal.throwIfAborted();
         progress(done, total);
-      });
+      };
+      const read = await readDocument(source, tell, pages === undefined ? {} : { pages });
       signal.throwIfAborted();
       for (const { filename, media_type, bytes } of filesInside(read, source.filename)) {
         const size_bytes = bytes.byteLength;

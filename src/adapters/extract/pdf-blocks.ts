@@ -1,6 +1,19 @@
-/** From a PDF's lines to headings, paragraphs, list items and tables, by where lines lie and how large they are. Pure. */
+/** From the groups of a PDF's pages to headings, paragraphs, list items and tables. Pure. */
 import type { Block } from "../../chunk.ts";
-import type { Line } from "./pdf-lines.ts";
+import type { OutlineEntry } from "./pdf-document.ts";
+import {
+  bullet,
+  type Group,
+  groupsOf,
+  HEADING_SIZE,
+  numbered,
+  symbol,
+  type Usual,
+  usualOf,
+} from "./pdf-groups.ts";
+import { type Line, textOfLines } from "./pdf-lines.ts";
+import { runningLines } from "./pdf-margins.ts";
+import { toMarkdown } from "./pdf-tables.ts";
 
 export interface PdfBlock {
   kind: Block["kind"];
@@ -9,170 +22,141 @@ export interface PdfBlock {
   page: number;
 }
 
-/** What is usual in the document. */
-interface Usual {
-  /** Font size of most characters, in points. */
-  size: number;
-  /** From one baseline to the next, in ems. */
-  leading: number;
-  /** The share of the text that each font sets, from 0 to 1. */
-  fonts: Map<string, number>;
-  /** The way most lines run. What runs otherwise (a stamp in the margin) is no heading. */
-  turn: number;
-}
-
-interface Group {
-  kind: "text" | "table";
+/** What a page holds: its lines, and where it is tagged, their parts. */
+export interface PageContent {
   lines: Line[];
-  page: number;
+  height: number;
+  /** In reading order. The same lines as above; rows of a table are lists of cells. */
+  parts?: PagePart[];
+  comments: string[];
 }
 
-/** A heading is so much larger than the text around it. */
-const HEADING_SIZE = 1.15;
+export interface PagePart {
+  kind: Block["kind"];
+  level: number | null;
+  lines: Line[];
+  rows?: Line[][][];
+  alternative?: string;
+}
+
 const HEADING_LETTERS = 200;
 
-/** Fonts of symbols put their bullets among the private characters. */
-const symbol = /^[\uf0a7\uf0b7\uf0d8\uf0fc]\s*/;
-const bullet = /^(?:[•‣◦▪●■○□∙\uf0a7\uf0b7\uf0d8\uf0fc]\s*|[·*–-]\s+|[–-](?=\p{Lu})|o\s+(?=\p{Lu}))(?=\S)/u;
-// A capital and a full stop are somebody's initial.
-const numbered = /^(?:\(?(?:\d{1,3}|[a-z]|[ivx]{1,4})[.)]|\(?[A-Z]\)|\[\d{1,3}\])\s+\S/;
-const sentenceEnd = /[.!?:…]["'”’)\]]*$/;
-
-export function blocksOfPages(pages: Line[][]): PdfBlock[] {
-  const usual = usualOf(pages);
-  const groups = pages.flatMap((lines, index) => groupsOf(lines, index + 1, usual));
-  const levels = headingSizes(groups, usual);
-  return groups.map((group, index) => blockOf(group, groups[index + 1], usual, levels));
-}
-
-function usualOf(pages: Line[][]): Usual {
-  const sizes = new Map<number, number>();
-  const fonts = new Map<string, number>();
-  const leadings: number[] = [];
-  const turns = [0, 0, 0, 0];
-  let letters = 0;
-  for (const lines of pages) {
-    for (const [index, line] of lines.entries()) {
-      letters += line.text.length;
-      turns[line.turn]! += line.text.length;
-      sizes.set(line.size, (sizes.get(line.size) ?? 0) + line.text.length);
-      fonts.set(line.font, (fonts.get(line.font) ?? 0) + line.text.length);
-      const before = lines[index - 1];
-      if (before === undefined || before.size !== line.size) continue;
-      const leading = (line.y - before.y) / line.size;
-      if (leading > 0.8 && leading < 2.5) leadings.push(leading);
-    }
+export function blocksOfPages(
+  pages: readonly PageContent[],
+  outline: readonly OutlineEntry[] = [],
+): PdfBlock[] {
+  const rough = usualOf(pages.map(({ lines }) => lines));
+  const running = runningLines(pages, rough.size);
+  const kept = pages.map(({ lines }) => lines.filter((line) => !running.has(line)));
+  const usual = usualOf(kept);
+  const groups = pages.flatMap((page, index) =>
+    page.parts === undefined
+      ? groupsOf(kept[index]!, index + 1, usual)
+      : groupsOfParts(page.parts, index + 1, running),
+  );
+  const headings = headingsOf(groups, usual, outline);
+  const blocks = groups.map((group, index) => blockOf(group, groups[index + 1], usual, headings));
+  for (const [index, { comments }] of pages.entries()) {
+    for (const text of comments) blocks.push({ kind: "note", text, level: null, page: index + 1 });
   }
-  leadings.sort((a, b) => a - b);
-  return {
-    size: [...sizes].reduce((best, entry) => (entry[1] > best[1] ? entry : best), [10, 0])[0],
-    // Lines within paragraphs are the closer ones; a third of the way is safely among them.
-    leading: leadings[Math.floor(leadings.length / 3)] ?? 1.2,
-    fonts: new Map([...fonts].map(([font, count]) => [font, count / letters])),
-    turn: turns.indexOf(Math.max(...turns)),
-  };
+  return blocks.toSorted((a, b) => a.page - b.page);
 }
 
-function groupsOf(lines: Line[], page: number, usual: Usual): Group[] {
+function groupsOfParts(parts: readonly PagePart[], page: number, running: ReadonlySet<Line>): Group[] {
   const groups: Group[] = [];
-  const rights = rightEdges(lines);
-  for (let at = 0; at < lines.length; at++) {
-    const line = lines[at]!;
-    const rows = tableRows(lines, at);
-    if (rows > 1) {
-      groups.push({ kind: "table", lines: lines.slice(at, at + rows), page });
-      at += rows - 1;
+  for (const { kind, level, lines, rows, alternative } of parts) {
+    const cells = rows?.map((row) => row.map((cell) => textOfLines(cell)));
+    if (cells !== undefined) {
+      const filled = cells.filter((row) => row.some((cell) => cell !== ""));
+      const first = rows!.flat(2)[0];
+      if (first === undefined) continue;
+      // Tables that only lay a page out have one cell, or one column.
+      const isTable = filled.length > 1 && filled.some((row) => row.length > 1);
+      if (isTable)
+        groups.push({ kind: "table", level: null, lines: [first], page, text: toMarkdown(filled) });
+      else
+        for (const cell of rows!.flat())
+          if (cell.length > 0) groups.push({ kind: "paragraph", level: null, lines: cell, page });
       continue;
     }
-    const open = groups.at(-1);
-    if (open?.kind === "text" && belongs(open, line, rights, usual)) open.lines.push(line);
-    else groups.push({ kind: "text", lines: [line], page });
+    const own = lines.filter((line) => !running.has(line));
+    if (own.length > 0) groups.push({ kind: kind === "paragraph" ? "text" : kind, level, lines: own, page });
+    else if (alternative !== undefined && alternative !== "" && groups.length > 0) {
+      groups.push({
+        kind: "paragraph",
+        level: null,
+        lines: groups.at(-1)!.lines.slice(-1),
+        page,
+        text: alternative,
+      });
+    }
   }
   return groups;
 }
 
-/** How many lines from here on look like rows of one table; fewer than two are none. */
-function tableRows(lines: Line[], from: number): number {
-  let rows = 0;
-  for (let at = from; at < lines.length; at++) {
-    const line = lines[at]!;
-    const before = lines[at - 1];
-    if (line.cells.length < 2) break;
-    if (rows > 0 && (before!.turn !== line.turn || line.y <= before!.y || !sharesColumn(before!, line)))
-      break;
-    rows++;
+/** What the document's headings look like. */
+interface Headings {
+  /** The sizes of headings, largest first. */
+  sizes: number[];
+  /** Levels that the outline, or the tags, give. */
+  known: Map<Group, number>;
+  /** By size, the level that most of the known ones have. */
+  bySize: Map<number, number>;
+  /** The level of headings numbered with a single number; those with more lie as much deeper. */
+  numbered: number | undefined;
+  /** Whether tags name headings: then what they do not name is none. */
+  tagged: boolean;
+}
+
+function headingsOf(groups: readonly Group[], usual: Usual, outline: readonly OutlineEntry[]): Headings {
+  const known = knownLevels(groups, outline);
+  const bySize = new Map<number, number>();
+  for (const [group, level] of known) {
+    const { size } = group.lines[0]!;
+    if (size >= usual.size * HEADING_SIZE) bySize.set(size, Math.min(level, bySize.get(size) ?? 9));
   }
-  // Two cells to a row can be anything, an entry of a table of contents above all; three are a table.
-  const part = lines.slice(from, from + rows);
-  return part.some(({ cells }) => cells.length > 2) || rows > 2 ? rows : 0;
-}
-
-function sharesColumn(a: Line, b: Line): boolean {
-  const near = Math.max(a.size, b.size);
-  return a.cells.slice(1).some(({ x }) => b.cells.slice(1).some((cell) => Math.abs(cell.x - x) < 3 * near));
-}
-
-/** The right end of the column that a line stands in, told by the lines that begin where it does. */
-function rightEdges(lines: Line[]): (line: Line) => number {
-  const edges = new Map<number, number>();
-  const keyOf = (line: Line) => Math.round(line.x / 6);
-  for (const line of lines) edges.set(keyOf(line), Math.max(edges.get(keyOf(line)) ?? 0, line.right));
-  return (line) => edges.get(keyOf(line)) ?? line.right;
-}
-
-/** Whether the line goes on with the paragraph. */
-function belongs(group: Group, line: Line, rights: (line: Line) => number, usual: Usual): boolean {
-  const last = group.lines.at(-1)!;
-  const first = group.lines[0]!;
-  const em = last.size;
-  if (line.turn !== last.turn || Math.abs(line.size - last.size) > 0.08 * em) return false;
-  const isList = isListItem(first.text);
-  // A number may begin a line by chance, but not after a full line of running text.
-  if (bullet.test(line.text)) return false;
-  if (numbered.test(line.text) && (isList || sentenceEnd.test(last.text))) return false;
-
-  const down = line.y - last.y;
-  const isFull = last.right > rights(last) - 0.25 * (rights(last) - last.x);
-  if (down <= 0.3 * em) {
-    // Up again, in another column: the sentence goes on if it was not at its end.
-    return (
-      isFull &&
-      !sentenceEnd.test(last.text) &&
-      /^[\p{Ll}\d(]/u.test(line.text) &&
-      last.size < usual.size * HEADING_SIZE
-    );
-  }
-  const isHeading = em >= usual.size * HEADING_SIZE;
-  if (down > (isHeading ? 1.6 : usual.leading * 1.28) * em) return false;
-  if (isHeading) return true;
-  // A short line in one font, then another font: a heading of the text's own size.
-  if (group.lines.length === 1 && last.font !== line.font && !isFull) return false;
-
-  const indent = line.x - last.x;
-  if (indent > 0.7 * em) return isList && group.lines.length === 1;
-  if (indent < -0.7 * em) return group.lines.length === 1 && !isList;
-  return isFull || !sentenceEnd.test(last.text);
-}
-
-function isListItem(text: string): boolean {
-  return bullet.test(text) || numbered.test(text);
-}
-
-/** Whether the first line's font looks like that of headings above text in the second's. */
-function isHeadingFont(line: Line, next: Line, usual: Usual): boolean {
-  const share = usual.fonts.get(line.font) ?? 0;
-  return share < 0.1 && share < (usual.fonts.get(next.font) ?? 0) / 2;
-}
-
-/** The sizes that headings have, largest first. */
-function headingSizes(groups: Group[], usual: Usual): number[] {
-  const sizes = new Set<number>();
-  for (const group of groups) {
-    if (isLargeHeading(group, usual)) sizes.add(group.lines[0]!.size);
-  }
-  const sorted = [...sizes].sort((a, b) => b - a);
+  const large = groups.filter((group) => isLargeHeading(group, usual));
+  const sorted = [...new Set(large.map(({ lines }) => lines[0]!.size))].sort((a, b) => b - a);
   // Sizes that differ by a hair mean the same.
-  return sorted.filter((size, index) => index === 0 || sorted[index - 1]! / size > 1.06);
+  const sizes = sorted.filter((size, index) => index === 0 || sorted[index - 1]! / size > 1.06);
+  const chapter = large.find((group) => depthOf(textOf(group)) === 0);
+  return {
+    sizes,
+    known,
+    bySize,
+    numbered: chapter && (known.get(chapter) ?? levelOfSize(chapter.lines[0]!.size, sizes)),
+    tagged: groups.filter(({ kind }) => kind === "heading").length > 2,
+  };
+}
+
+/** The groups that the outline names, with its levels. */
+function knownLevels(groups: readonly Group[], outline: readonly OutlineEntry[]): Map<Group, number> {
+  const known = new Map<Group, number>();
+  const byPage = Map.groupBy(groups, ({ page }) => page);
+  for (const { title, level, page } of outline) {
+    if (page === undefined || title.trim() === "") continue;
+    const wanted = bare(title);
+    const match = byPage
+      .get(page)
+      ?.find(
+        (group) =>
+          (group.kind === "text" || group.kind === "heading") && !known.has(group) && isTitle(group, wanted),
+      );
+    if (match !== undefined) known.set(match, level);
+  }
+  // An outline may hang from one entry that stands for the whole.
+  const least = Math.min(...known.values());
+  return new Map([...known].map(([group, level]) => [group, Math.min(6, level - least + 1)]));
+}
+
+function isTitle(group: Group, wanted: string): boolean {
+  const text = bare(textOf(group));
+  return text === wanted || (text.length < wanted.length + 12 && wanted.length > 3 && text.endsWith(wanted));
+}
+
+/** Without spaces, case and signs: outlines and pages differ in these. */
+function bare(text: string): string {
+  return text.toLowerCase().replace(/[^\p{L}\p{N}]+/gu, "");
 }
 
 function isLargeHeading(group: Group, usual: Usual): boolean {
@@ -183,30 +167,54 @@ function isLargeHeading(group: Group, usual: Usual): boolean {
 
 function couldBeHeading(text: string): boolean {
   // Dots that lead to a page number are an entry of a table of contents.
-  return text.length <= HEADING_LETTERS && /\p{L}.*\p{L}/u.test(text) && !/ …|^[•‣▪●]/.test(text);
+  if (text.length > HEADING_LETTERS || / …|^[•‣▪●]/.test(text)) return false;
+  // Formulas are set large as well.
+  if (!/\p{L}{3}|\p{Lo}{2}/u.test(text)) return false;
+  return (text.match(/[\p{L}\p{M}\s]/gu)?.length ?? 0) > text.length * 0.55;
 }
 
-function blockOf(group: Group, next: Group | undefined, usual: Usual, levels: number[]): PdfBlock {
+function blockOf(group: Group, next: Group | undefined, usual: Usual, headings: Headings): PdfBlock {
   const text = textOf(group);
-  const { page } = group;
-  if (group.kind === "table") return { kind: "table", text, level: null, page };
-  if (isLargeHeading(group, usual)) {
-    const size = group.lines[0]!.size;
-    const level = levels.findIndex((entry) => entry / size <= 1.06) + 1 || levels.length;
-    return { kind: "heading", text, level: Math.min(6, level + depthOf(text)), page };
+  const { page, kind } = group;
+  const known = headings.known.get(group);
+  const heading = (level: number): PdfBlock => ({
+    kind: "heading",
+    text,
+    level: Math.max(1, Math.min(6, level)),
+    page,
+  });
+  if (kind === "heading") return heading(known ?? group.level ?? 1);
+  if (kind !== "text")
+    return { kind, text: kind === "list_item" ? text.replace(symbol, "• ") : text, level: null, page };
+  if (known !== undefined && text.length <= HEADING_LETTERS) return heading(known);
+  if (!headings.tagged && isLargeHeading(group, usual)) {
+    const { size } = group.lines[0]!;
+    return heading(headings.bySize.get(size) ?? levelOf(text, levelOfSize(size, headings.sizes), headings));
   }
-  if (isFontHeading(group, text, next, usual)) {
-    return { kind: "heading", text, level: Math.min(6, levels.length + 1 + depthOf(text)), page };
+  if (!headings.tagged && isFontHeading(group, text, next, usual)) {
+    return heading(levelOf(text, headings.sizes.length + 1, headings));
   }
-  if (bullet.test(text)) {
-    return { kind: "list_item", text: text.replace(symbol, "• "), level: null, page };
-  }
+  if (bullet.test(text)) return { kind: "list_item", text: text.replace(symbol, "• "), level: null, page };
   return { kind: numbered.test(text) ? "list_item" : "paragraph", text, level: null, page };
 }
 
-/** How deep its number says that a heading lies: 3.2.1 is two deeper than 3, also where their sizes are the same. */
-function depthOf(heading: string): number {
-  return (/^(?:\d+|[A-Z])((?:\.\d+)+)/.exec(heading)?.[1]?.split(".").length ?? 1) - 1;
+function levelOfSize(size: number, sizes: readonly number[]): number {
+  return sizes.findIndex((entry) => entry / size <= 1.06) + 1 || sizes.length;
+}
+
+/** Numbers tell more than sizes do: 3.2.1 lies two deeper than 3. */
+function levelOf(text: string, bySize: number, { numbered: chapters }: Headings): number {
+  const depth = depthOf(text);
+  if (depth === undefined) return bySize;
+  return chapters === undefined ? bySize + depth : chapters + depth;
+}
+
+/** How deep its number says that a heading lies; undefined for one without a number. */
+function depthOf(heading: string): number | undefined {
+  const number = /^(?:(\d{1,3}|[A-Z])((?:\.\d+)*))\.?\s+\p{L}/u.exec(heading);
+  // A single letter may be a word.
+  if (number === null || (number[2] === "" && !/\d/.test(number[1]!))) return undefined;
+  return number[2]!.split(".").length - 1;
 }
 
 /** A short line in a font of its own above text in the usual one, as bold headings of the text's size are. */
@@ -221,22 +229,18 @@ function isFontHeading(group: Group, text: string, next: Group | undefined, usua
     line.size >= usual.size * 0.95 &&
     next.lines[0]!.y > line.y &&
     /^[\p{Lu}\d\p{Lo}]/u.test(text) &&
-    !/[.,;:!?]$/.test(text)
+    // Names of authors are set off as well.
+    !/[.,;:!?]$|,.*,/.test(text)
   );
 }
 
-function textOf({ kind, lines }: Group): string {
-  if (kind === "table") {
-    return lines
-      .map(({ cells }) => `| ${cells.map(({ text }) => text.replaceAll("|", "\\|")).join(" | ")} |`)
-      .join("\n");
-  }
-  return lines.map(({ text }) => text).reduce(joinLines);
+/** Whether the first line's font looks like that of headings above text in the second's. */
+function isHeadingFont(line: Line, next: Line, usual: Usual): boolean {
+  const share = usual.fonts.get(line.font) ?? 0;
+  if (line.bold && !next.bold && !usual.bold && share < 0.25) return true;
+  return share < 0.1 && share < (usual.fonts.get(next.font) ?? 0) / 2;
 }
 
-/** Joins a word that the line's end has cut. A hyphen before a capital or a digit is the word's own. */
-function joinLines(before: string, line: string): string {
-  if (before.endsWith("\u00ad")) return before.slice(0, -1) + line;
-  if (/\p{L}[-\u2010]$/u.test(before) && /^\p{Ll}/u.test(line)) return before.slice(0, -1) + line;
-  return `${before} ${line}`;
+function textOf({ text, lines }: Group): string {
+  return text ?? textOfLines(lines);
 }

@@ -1,153 +1,151 @@
-/** From the pieces of text that a PDF page draws to lines as a reader sees them. Pure. */
+/** From the words that a PDF page draws to lines as a reader sees them. Pure. */
+import type { Run } from "./pdf-runs.ts";
 
-/** What pdf.js tells of one piece of text; other items have no `str`. */
-interface Item {
-  str?: string;
-  dir?: string;
-  width?: number;
-  transform?: number[];
-  fontName?: string;
+/** A piece of a line, and where it begins and ends. */
+export interface Span {
+  text: string;
+  x: number;
+  right: number;
 }
 
 export interface Line {
   text: string;
+  words: Span[];
   /** The parts between gaps too wide for spaces: cells of a table, mostly. */
-  cells: { text: string; x: number }[];
-  /** Left and right end, and baseline from the top, in points of the upright page. */
+  cells: Span[];
+  /** Left and right end, and baseline from the top, in points of the page turned so that the line is level. */
   x: number;
   right: number;
   y: number;
   /** Font size of most of its characters, in points. */
   size: number;
-  /** Font of most of its characters, by pdf.js's name for it. */
+  /** Font of most of its characters. */
   font: string;
+  bold: boolean;
   /** Which way it runs, in quarter turns. Lines of one block run the same way. */
   turn: number;
+  /** Whether it begins with a small raised number or sign. */
+  raised: boolean;
 }
 
-interface Open extends Line {
-  sizes: Map<number, number>;
-  fonts: Map<string, number>;
-}
-
-/** A gap of so many ems is a space; of so many, the border of a cell. */
-const SPACE_GAP = 0.17;
-const CELL_GAP = 1.6;
-
-/**
- * Lines in the order in which the page draws them, which for most programs is reading order, columns included.
- *
- * @param viewport the page's transform to an upright page with its origin at the top left
- */
-export function linesOfItems(items: Iterable<unknown>, viewport: number[]): Line[] {
-  const lines: Open[] = [];
-  let line: Open | undefined;
-  for (const raw of items) {
-    const item = raw as Item;
-    if (item.str === undefined || item.transform === undefined || item.str === "") continue;
-    const place = placeOf(item.transform, viewport);
-    const width = item.width ?? 0;
-    const isSpace = item.str.trim() === "";
-    if (line === undefined || !continues(line, place, width, item.dir === "rtl")) {
-      if (isSpace) continue;
-      line = openLine(place);
-      lines.push(line);
-    } else if (isSpace) {
-      // Its width may be that of a whole column gap: what follows decides whether it was a space.
-      continue;
-    }
-    append(line, item, place, width);
-  }
-  return lines.map(close).filter(({ text }) => text !== "");
-}
-
-interface Place {
+interface Open {
+  runs: Run[];
   x: number;
+  right: number;
   y: number;
   size: number;
   turn: number;
 }
 
-function placeOf(transform: number[], viewport: number[]): Place {
-  const [a, b, c, d, e, f] = transform as [number, number, number, number, number, number];
-  const [va, vb, vc, vd, ve, vf] = viewport as [number, number, number, number, number, number];
-  const along = [va * a + vc * b, vb * a + vd * b] as const;
-  const up = [va * c + vc * d, vb * c + vd * d] as const;
-  const x = va * e + vc * f + ve;
-  const y = vb * e + vd * f + vf;
-  const size = Math.hypot(up[0], up[1]) || Math.hypot(along[0], along[1]) || 1;
-  const turn = ((Math.round(Math.atan2(along[1], along[0]) / (Math.PI / 2)) % 4) + 4) % 4;
-  // Turned text is put upright, so that everything after can think of it as level.
-  if (turn === 1) return { x: y, y: -x, size, turn };
-  if (turn === 2) return { x: -x, y: -y, size, turn };
-  if (turn === 3) return { x: -y, y: x, size, turn };
-  return { x, y, size, turn };
-}
+/** A gap of so many ems is a space even where the page has none; of so many, the border of a cell. */
+const SPACE_GAP = 0.25;
+const CELL_GAP = 1.2;
 
-function openLine({ x, y, size, turn }: Place): Open {
-  return {
-    text: "",
-    cells: [],
-    x,
-    right: x,
-    y,
-    size,
-    font: "",
-    turn,
-    sizes: new Map(),
-    fonts: new Map(),
-  };
-}
-
-function continues(line: Open, place: Place, width: number, isRightToLeft: boolean): boolean {
-  if (place.turn !== line.turn) return false;
-  const em = Math.max(line.size, place.size);
-  // Super- and subscripts sit within half an em of the baseline.
-  if (Math.abs(place.y - line.y) > 0.55 * em) return false;
-  // Another line that merely lies on the same height: the next row of letters is far smaller or larger.
-  if (place.x >= line.right - 0.6 * em) return true;
-  return isRightToLeft && place.x + width <= line.x + 0.6 * em;
-}
-
-function append(line: Open, item: Item, place: Place, width: number): void {
-  const str = item.str!.replace(/\s+/g, " ");
-  const em = Math.max(line.size, place.size);
-  const isLeftwards = item.dir === "rtl" && place.x < line.x;
-  const gap = isLeftwards ? line.x - (place.x + width) : place.x - line.right;
-  const cell = line.cells.at(-1);
-  if (cell === undefined || gap > CELL_GAP * em) {
-    line.cells.push({ text: str, x: place.x });
-  } else {
-    cell.text += gap > SPACE_GAP * em && !cell.text.endsWith(" ") && !str.startsWith(" ") ? ` ${str}` : str;
+/** Lines in the order in which the page draws them, which for most programs is reading order, columns included. */
+export function linesOfRuns(runs: Iterable<Run>): Line[] {
+  const lines: Open[] = [];
+  let line: Open | undefined;
+  for (const run of runs) {
+    // Drawn over its letter, where there is no place for it among the others.
+    if (accent.test(run.text)) continue;
+    if (line !== undefined && continues(line, run)) {
+      append(line, run);
+      continue;
+    }
+    line = { runs: [run], x: run.x, right: run.right, y: run.y, size: run.size, turn: run.turn };
+    lines.push(line);
   }
-  if (place.size > line.size * 1.05) {
+  return downwards(lines.map(close).filter(({ text }) => text !== ""));
+}
+
+/** PDFium takes turned pages from their end. */
+function downwards(lines: Line[]): Line[] {
+  const steps = lines.slice(1).map((line, index) => line.y - lines[index]!.y);
+  const isBackwards = lines.length > 1 && steps.filter((step) => step < 0).length > 0.7 * steps.length;
+  return isBackwards && lines[0]!.turn !== 0 ? lines.toReversed() : lines;
+}
+
+const accent = /^(?:[\u02c6-\u02dd\u00a8\u00b4\u00b8`]|\p{M})$/u;
+
+function continues(line: Open, run: Run): boolean {
+  if (run.turn !== line.turn) return false;
+  const em = Math.max(line.size, run.size);
+  // Super- and subscripts sit within half an em of the baseline, one below the other.
+  if (Math.abs(run.y - line.y) > 0.55 * em) return false;
+  const isScript = run.size < line.size * 0.85 || line.runs.at(-1)!.size < line.size * 0.85;
+  if (run.x >= line.right - (isScript ? 2 : 0.6) * em) return true;
+  return isLeftwards(run) && run.right <= line.x + 0.6 * em;
+}
+
+function isLeftwards(run: Run): boolean {
+  return /\p{Script=Hebrew}|\p{Script=Arabic}/u.test(run.text);
+}
+
+function append(line: Open, run: Run): void {
+  if (run.size > line.size * 1.05) {
     // The line began with something small, as a footnote's number.
-    line.size = place.size;
-    line.y = place.y;
+    line.size = run.size;
+    line.y = run.y;
   }
-  line.x = Math.min(line.x, place.x);
-  line.right = Math.max(line.right, place.x + width);
-  const letters = str.trim().length;
-  const size = Math.round(place.size * 2) / 2;
-  line.sizes.set(size, (line.sizes.get(size) ?? 0) + letters);
-  const font = item.fontName ?? "";
-  line.fonts.set(font, (line.fonts.get(font) ?? 0) + letters);
+  line.runs.push(run);
+  line.x = Math.min(line.x, run.x);
+  line.right = Math.max(line.right, run.right);
 }
 
 /** Dots that lead the eye to a page number. */
 const leader = /(?:\.\s?){5,}/g;
 
-function close({ sizes, fonts, ...line }: Open): Line {
-  const cells = line.cells
-    .map(({ text, x }) => ({ text: text.replace(leader, " … ").replace(/ +/g, " ").trim(), x }))
-    .filter(({ text }) => text !== "");
+function close({ runs, x, right, y, turn, size }: Open): Line {
+  const words: Span[] = [];
+  const cells: Span[] = [];
+  const sizes = new Map<number, number>();
+  const fonts = new Map<string, number>();
+  let bold = 0;
+  let letters = 0;
+  let last: Run | undefined;
+  for (const run of runs) {
+    const em = Math.max(size, run.size);
+    const gap =
+      last === undefined ? 0 : run.x < last.x && isLeftwards(run) ? last.x - run.right : run.x - last.right;
+    const isWord = last === undefined || run.spaced || gap > SPACE_GAP * em;
+    // A space that a program drew as wide as it needed: what counts is where ink is.
+    const isCell = last === undefined || gap > CELL_GAP * em;
+    extend(words, run, isWord, "");
+    extend(cells, run, isCell, isWord ? " " : "");
+    sizes.set(run.size, (sizes.get(run.size) ?? 0) + run.text.length);
+    fonts.set(run.font, (fonts.get(run.font) ?? 0) + run.text.length);
+    letters += run.text.length;
+    if (run.bold) bold += run.text.length;
+    last = run;
+  }
+  for (const cell of cells) cell.text = cell.text.replace(leader, " … ").replace(/ +/g, " ").trim();
+  const filled = cells.filter(({ text }) => text !== "");
+  const first = runs[0]!;
   return {
-    ...line,
-    cells,
-    text: cells.map(({ text }) => text).join(" "),
-    size: mostly(sizes) ?? line.size,
+    text: filled.length === 1 ? filled[0]!.text : filled.map(({ text }) => text).join(" "),
+    // A line of one piece is in no table's columns, and a long document has many of them.
+    words: filled.length === 1 ? filled : words,
+    cells: filled,
+    x,
+    right,
+    y,
+    size: mostly(sizes) ?? size,
     font: mostly(fonts) ?? "",
+    bold: bold > letters * 0.6,
+    turn,
+    raised: runs.length > 1 && first.size < size * 0.85 && first.y < y - 0.1 * size,
   };
+}
+
+function extend(spans: Span[], run: Run, isNew: boolean, glue: string): void {
+  const span = spans.at(-1);
+  if (isNew || span === undefined) {
+    spans.push({ text: run.text, x: run.x, right: run.right });
+    return;
+  }
+  span.text += glue + run.text;
+  span.x = Math.min(span.x, run.x);
+  span.right = Math.max(span.right, run.right);
 }
 
 function mostly<T>(counts: Map<T, number>): T | undefined {
@@ -160,4 +158,38 @@ function mostly<T>(counts: Map<T, number>): T | undefined {
     }
   }
   return best;
+}
+
+const fixed = /courier|mono|consol|menlo|typewriter|cmtt|fixed|inconsolata|andale/i;
+
+/** Whether a font of fixed width sets it, as that of program listings. */
+export function isCode({ font }: Line): boolean {
+  return fixed.test(font);
+}
+
+/** Lines of code with their indentation. */
+export function codeOf(lines: readonly Line[]): string {
+  const left = Math.min(...lines.map(({ x }) => x));
+  return lines
+    .map(({ x, size, text }) => " ".repeat(Math.round((x - left) / (0.6 * size))) + text)
+    .join("\n");
+}
+
+/** Lines as one text. */
+export function textOfLines(lines: readonly Line[]): string {
+  return lines.length === 0 ? "" : lines.map(({ text }) => text).reduce(joinLines);
+}
+
+/** Joins a word that the line's end has cut. A hyphen before a capital or a digit is the word's own. */
+function joinLines(before: string, line: string): string {
+  if (before.endsWith("\u00ad")) return before.slice(0, -1) + line;
+  if (/\p{L}[-\u2010]$/u.test(before) && /^\p{Ll}/u.test(line)) return before.slice(0, -1) + line;
+  // Neither do scripts without spaces get one at a line's end.
+  if (
+    /[\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}]$/u.test(before) &&
+    /^[\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}]/u.test(line)
+  ) {
+    return before + line;
+  }
+  return `${before} ${line}`;
 }

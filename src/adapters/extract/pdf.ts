@@ -1,112 +1,175 @@
-/** PDF, page by page. What the pages hold is put in lines by pdf-lines.ts and in blocks by pdf-blocks.ts. */
-import { dirname, join } from "node:path";
+/**
+ * PDF, page by page. pdf-document.ts opens it, pdf-runs.ts finds the words of a page, pdf-lines.ts puts them in lines,
+ * pdf-groups.ts lines in groups, and pdf-blocks.ts tells what each group is.
+ */
 import { setImmediate } from "node:timers/promises";
-import { fileURLToPath } from "node:url";
-import type { PDFDocumentLoadingTask, PDFDocumentProxy } from "pdfjs-dist/types/src/display/api.d.ts";
 import { SluiceError } from "../../errors.ts";
-import { blocksOfPages } from "./pdf-blocks.ts";
-import { type Line, linesOfItems } from "./pdf-lines.ts";
+import { createOcrPages } from "./ocr-pages.ts";
+import { runsOfPicture } from "./ocr-runs.ts";
+import type { OcrResult } from "./ocr-thread.ts";
+import { blocksOfPages, type PageContent, type PagePart } from "./pdf-blocks.ts";
+import { type Annotation, malformed, openPdf, type PdfPage } from "./pdf-document.ts";
+import { factsOf, titleOf } from "./pdf-facts.ts";
+import { type Line, linesOfRuns } from "./pdf-lines.ts";
+import { isBetter, needsOcr, resolutionFor } from "./pdf-ocr.ts";
+import type { Run } from "./pdf-runs.ts";
+import { partsOf } from "./pdf-tags.ts";
 import { createTextBuilder, type ReaderInput } from "./text-builder.ts";
 
-export async function readPdf({ bytes, filename, progress }: ReaderInput) {
-  const task = await open(bytes);
+/** Endless page trees say that they have millions. */
+const MOST_PAGES = 20_000;
+
+export async function readPdf({
+  bytes,
+  filename,
+  progress,
+  ocr_languages = ["eng"],
+  pages: cache,
+}: ReaderInput) {
+  const document = await openPdf(bytes, filename);
   try {
-    const document = await task.promise.catch((error: unknown) => {
-      throw openingError(filename, error);
-    });
-    const total = document.numPages;
+    const total = document.page_count;
+    if (total > MOST_PAGES) throw tooLong(filename, total);
     progress(0, total);
-    const pages: Line[][] = [];
+    const pages: PageContent[] = [];
+    const ocr = ocr_languages.length === 0 ? undefined : createOcrPages(ocr_languages, cache);
+    let language = "";
+    let done = 0;
     let damaged: unknown;
-    for (let number = 1; number <= total; number++) {
+    const tell = () => progress(++done, total);
+    // One bad page does not take the others along; a document of nothing else is malformed.
+    const fail = (error: unknown) => {
+      damaged = error;
+      tell();
+    };
+    for (let index = 0; index < total; index++) {
+      pages[index] = { lines: [], height: 1, comments: [] };
       try {
-        pages.push(await linesOfPage(document, number));
+        const page = document.page(index + 1);
+        language ||= page.language;
+        pages[index] = contentOf(page);
+        if (ocr === undefined || !needsOcr(page)) {
+          tell();
+        } else {
+          const use = (result: OcrResult) => {
+            const picture = runsOfPicture(result, resolutionOf(result, page));
+            if (isBetter(picture.runs, page)) pages[index] = contentOf({ ...page, ...picture, tags: [] });
+            tell();
+          };
+          await ocr.read(index + 1, () => document.render(index + 1, resolutionFor(page)), use, fail);
+        }
       } catch (error) {
-        // One bad page does not take the others along; a document of nothing else is malformed.
-        damaged = error;
-        pages.push([]);
+        fail(error);
       }
-      progress(number, total);
-      // Lets this process answer and be stopped: pdf.js alone never waits for anything.
+      // Lets this process answer and be stopped: PDFium alone never waits for anything.
       await setImmediate();
     }
+    await ocr?.finish();
     const builder = createTextBuilder();
-    const blocks = blocksOfPages(pages);
-    if (blocks.length === 0 && damaged !== undefined) throw malformed(filename, damaged);
+    const blocks = blocksOfPages(pages, document.outline());
+    if (blocks.length === 0 && (damaged !== undefined || total === 0)) {
+      throw malformed(filename, damaged instanceof Error ? damaged.message : "it has no pages");
+    }
     for (const { kind, text, level, page } of blocks) {
       builder.add(kind, text, { page, ...(level === null ? {} : { level }) });
     }
-    const title = (await titleOf(document)) ?? blocks.find((block) => block.level === 1)?.text ?? null;
-    return builder.finish(filename, { page_count: total, title });
+    const title =
+      titleOf(document) ?? blocks.find(({ level, page }) => level === 1 && page === 1)?.text ?? null;
+    return builder.finish(filename, { page_count: total, title, facts: factsOf(document, language) });
   } finally {
-    await task.destroy();
+    document.close();
   }
 }
 
-async function open(bytes: Uint8Array): Promise<PDFDocumentLoadingTask> {
-  // Drawing classes that pdf.js asks for when it loads and never uses for text. These stand-ins spare a native library.
-  const scope = globalThis as Record<string, unknown>;
-  for (const name of ["DOMMatrix", "ImageData", "Path2D"]) scope[name] ??= class {};
-  const pdfjs = await import("pdfjs-dist/legacy/build/pdf.mjs");
-  const root = dirname(
-    dirname(dirname(fileURLToPath(import.meta.resolve("pdfjs-dist/legacy/build/pdf.mjs")))),
-  );
-  return pdfjs.getDocument({
-    // A copy, because pdf.js takes what it is given and refuses Buffers.
-    data: new Uint8Array(bytes),
-    cMapUrl: `${join(root, "cmaps")}/`,
-    cMapPacked: true,
-    standardFontDataUrl: `${join(root, "standard_fonts")}/`,
-    wasmUrl: `${join(root, "wasm")}/`,
-    useSystemFonts: false,
-    disableFontFace: true,
-    isEvalSupported: false,
-    useWorkerFetch: false,
-    enableXfa: false,
-    verbosity: pdfjs.VerbosityLevel.ERRORS,
-  });
+/** Pixels an inch; the picture may have been turned. */
+function resolutionOf(picture: { width: number; height: number }, page: PdfPage): number {
+  return (Math.max(picture.width, picture.height) * 72) / Math.max(page.width, page.height);
 }
 
-async function linesOfPage(document: PDFDocumentProxy, number: number): Promise<Line[]> {
-  const page = await document.getPage(number);
-  try {
-    const { items } = await page.getTextContent();
-    return linesOfItems(items, page.getViewport({ scale: 1 }).transform as number[]);
-  } finally {
-    page.cleanup();
-  }
-}
-
-function openingError(filename: string, error: unknown): SluiceError {
-  if (error instanceof Error && error.name === "PasswordException") {
-    return new SluiceError(
-      "encrypted_document",
-      `${filename} opens only with a password. Remove the protection and upload it again.`,
-      { cause: error },
-    );
-  }
-  return malformed(filename, error);
-}
-
-function malformed(filename: string, error: unknown): SluiceError {
-  const reason = error instanceof Error ? error.message : String(error);
+function tooLong(filename: string, pages: number): SluiceError {
   return new SluiceError(
-    "malformed_document",
-    `${filename} is no readable PDF (${reason}). Save it again with a PDF program and upload that copy.`,
-    { cause: error },
+    "limit_exceeded",
+    `${filename} has ${pages} pages; at most ${MOST_PAGES} are read. Split it and upload the parts.`,
   );
 }
 
-/** The title in the document's properties, unless a program put the name of a file there. */
-async function titleOf(document: PDFDocumentProxy): Promise<string | null> {
-  // Properties are a courtesy: a document whose properties are broken still has its text.
-  const info = await document.getMetadata().then(
-    (metadata) => metadata.info as Record<string, unknown>,
-    () => ({}) as Record<string, unknown>,
+/** Tags that leave out more of a page's text than this are no guide to it. */
+const TAGGED_SHARE = 0.8;
+
+function contentOf(page: PdfPage): PageContent {
+  const { height, annotations } = page;
+  const comments = annotations.filter(({ kind }) => kind === "comment").map(({ text }) => text);
+  const written = annotations.filter(({ kind }) => kind !== "comment");
+  const parts = written.length === 0 ? taggedParts(page) : undefined;
+  if (parts !== undefined) {
+    const lines = parts.flatMap((part) => [...part.lines, ...(part.rows?.flat(2) ?? [])]);
+    return { lines, parts, height, comments };
+  }
+  const lines = linesOfRuns(page.runs);
+  for (const annotation of written) write(lines, annotation);
+  return { lines, height, comments };
+}
+
+/** The page's parts as its tags have them; undefined where it has none, or none to be trusted. */
+function taggedParts({ runs, tags }: PdfPage): PagePart[] | undefined {
+  if (tags.length === 0) return undefined;
+  const byMark = Map.groupBy(runs, ({ mark }) => mark);
+  const linesOf = (marks: readonly number[]): Line[] => {
+    const own: Run[] = [];
+    for (const mark of marks) {
+      own.push(...(byMark.get(mark) ?? []));
+      byMark.delete(mark);
+    }
+    return linesOfRuns(own);
+  };
+  const marked = runs.filter(({ mark }) => mark >= 0).length;
+  if (marked < runs.length * TAGGED_SHARE) return undefined;
+  const parts = partsOf(tags).map(
+    ({ kind, level, marks, rows, alternative }): PagePart => ({
+      kind,
+      level,
+      lines: linesOf(marks),
+      ...(rows === undefined ? {} : { rows: rows.map((row) => row.map(linesOf)) }),
+      ...(alternative === undefined ? {} : { alternative }),
+    }),
   );
-  const title = typeof info.Title === "string" ? info.Title.trim() : "";
-  const isUseless =
-    title.length < 3 ||
-    /^untitled|^microsoft word|^slide 1$|\.(docx?|pdf|indd|tex|dvi|qxd|pptx?|rtf|odt)$/i.test(title);
-  return isUseless ? null : title;
+  byMark.delete(-1);
+  const missed = [...byMark.values()].reduce((sum, { length }) => sum + length, 0);
+  return missed > marked * (1 - TAGGED_SHARE) ? undefined : parts;
+}
+
+/** Puts what was filled in, or written on the page, behind the words that it stands beside. */
+function write(lines: Line[], { text, x, right, y, down }: Annotation): void {
+  const middle = (y + down) / 2;
+  const size = Math.min(12, Math.max(6, (down - y) * 0.7));
+  const word = { text: text.replace(/\s*[\r\n]+\s*/g, " "), x, right };
+  const beside = lines
+    .filter(
+      (line) =>
+        line.turn === 0 &&
+        line.right <= x + line.size &&
+        Math.abs(line.y - line.size * 0.3 - middle) < line.size,
+    )
+    .sort((a, b) => b.right - a.right)[0];
+  if (beside !== undefined) {
+    beside.text += ` ${word.text}`;
+    beside.words.push(word);
+    beside.cells.push(word);
+    beside.right = Math.max(beside.right, right);
+    return;
+  }
+  const above = lines.findLastIndex((line) => line.turn === 0 && line.y <= middle);
+  lines.splice(above + 1, 0, {
+    text: word.text,
+    words: [word],
+    cells: [word],
+    x,
+    right,
+    y: middle + size * 0.3,
+    size,
+    font: "",
+    bold: false,
+    turn: 0,
+    raised: false,
+  });
 }

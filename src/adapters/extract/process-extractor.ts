@@ -18,16 +18,18 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { Block, ExtractedText } from "../../chunk.ts";
 import { SluiceError } from "../../errors.ts";
-import type { ExtractedFile, ExtractionSource, Extractor } from "../../ports/extractor.ts";
+import type { ExtractedFile, ExtractionSource, Extractor, PageCache } from "../../ports/extractor.ts";
 import type { ChildMessage, ExtractRequest } from "./protocol.ts";
 import { mediaTypes } from "./registry.ts";
 import { createSlots } from "./slots.ts";
 
 export interface ProcessExtractorOptions {
-  /** The longest that one document may take, the child's start included. */
+  /** The longest that one document may take, the child's start included; each page read by OCR may take as long. */
   timeout_ms: number;
   /** V8's heap in each child, in MiB. All of a child's memory may be twice that, at least 256 MiB. */
   memory_mb: number;
+  /** Languages in which pictures of text are read; none: they are not. Default English. */
+  ocr_languages?: readonly string[];
   /** The most children at once; each reads one document at a time. */
   size: number;
   /** After so many documents a child is replaced, in case a library leaks. Default 200. */
@@ -60,7 +62,7 @@ interface Job {
 
 /** Children start with the first document and stay warm. */
 export function createProcessExtractor(options: ProcessExtractorOptions): Extractor {
-  const { timeout_ms, memory_mb, max_documents_per_child = 200 } = options;
+  const { timeout_ms, memory_mb, ocr_languages = ["eng"], max_documents_per_child = 200 } = options;
   const childModule = options.child_module ?? defaultChild();
   const limitBytes = Math.max(2 * memory_mb, 256) * MEBIBYTE;
   const slots = createSlots(options.size);
@@ -123,6 +125,7 @@ export function createProcessExtractor(options: ProcessExtractorOptions): Extrac
     source: ExtractionSource,
     progress: (done: number, total: number | null) => void,
     signal: AbortSignal,
+    pages: PageCache | undefined,
     wantsFiles: boolean,
   ): Promise<{ extracted: ExtractedText; files: ExtractedFile[] }> {
     const { filename } = source;
@@ -176,6 +179,15 @@ export function createProcessExtractor(options: ProcessExtractorOptions): Extrac
                 kill(crashed(filename, "told of a file inside that it did not write", error));
               }
               break;
+            case "page":
+              // A long scan is no hung document, as long as its pages come.
+              timeout.refresh();
+              try {
+                pages?.keep(message.page, message.content);
+              } catch (error) {
+                kill(error);
+              }
+              break;
             case "memory":
               checkMemory(message.rss);
               break;
@@ -207,7 +219,8 @@ export function createProcessExtractor(options: ProcessExtractorOptions): Extrac
           reject(error(filename));
         },
       };
-      const request: ExtractRequest = { ...source, type: "extract", files: wantsFiles };
+      const kept = pages?.kept ?? new Map<number, string>();
+      const request: ExtractRequest = { ...source, type: "extract", ocr_languages, kept, files: wantsFiles };
       child.process.send(request, (error) => {
         // The end of the process, if it comes, tells more than the closed channel does.
         if (error !== null && child.process.exitCode === null && child.process.signalCode === null) {
@@ -233,7 +246,7 @@ export function createProcessExtractor(options: ProcessExtractorOptions): Extrac
 
   return {
     media_types: mediaTypes,
-    async extract(source, progress, signal, take) {
+    async extract(source, progress, signal, pages, take) {
       const release = await slots.take(signal);
       try {
         if (closed) throw closedError(source.filename);
@@ -241,7 +254,7 @@ export function createProcessExtractor(options: ProcessExtractorOptions): Extrac
         child.busy = true;
         setReferenced(child, true);
         try {
-          const { extracted, files } = await run(child, source, progress, signal, take !== undefined);
+          const { extracted, files } = await run(child, source, progress, signal, pages, take !== undefined);
           for (const file of files) {
             signal.throwIfAborted();
             await take?.(file);

@@ -5,6 +5,9 @@ import type { ExtractionSource } from "../../ports/extractor.ts";
 
 export interface ExtractRequest extends ExtractionSource {
   type: "extract";
+  ocr_languages: readonly string[];
+  /** What earlier attempts kept of pages. */
+  kept: ReadonlyMap<number, string>;
   /** Whether files inside are wanted. */
   files: boolean;
 }
@@ -12,6 +15,8 @@ export interface ExtractRequest extends ExtractionSource {
 /** A document's answer: any number of pieces, then `done`; or `error`. Nothing more follows either of these. */
 export type ChildMessage =
   | { type: "progress"; done: number; total: number | null }
+  /** A page that was hard to read, to be kept for the next attempt should this one fail. */
+  | { type: "page"; page: number; content: string }
   | { type: "text"; text: string }
   | { type: "blocks"; blocks: Block[] }
   /** A file inside, which lies in the child's folder under this number. */

@@ -28,6 +28,7 @@ const code = async () => (await import("./text/code.ts")).readCode;
 /** Languages of programs, as src/intake/media-type.ts names them: `text/x-NAME`. */
 const programs =
   "python typescript java kotlin scala c c++ csharp go rust ruby php swift shellscript powershell sql lua perl r julia haskell elixir erlang clojure dart vue scss protobuf terraform ini";
+const image = async () => (await import("./image.ts")).readImage;
 
 const readers: Readonly<Record<string, () => Promise<Reader>>> = {
   "text/plain": plainText,
@@ -67,6 +68,10 @@ const readers: Readonly<Record<string, () => Promise<Reader>>> = {
   "application/vnd.ms-outlook": async () => (await import("./mail/msg.ts")).readMsg,
   "text/x-rst": async () => (await import("./text/rst.ts")).readRst,
   "text/x-org": async () => (await import("./text/org.ts")).readOrg,
+  "image/png": image,
+  "image/jpeg": image,
+  "image/tiff": image,
+  "image/webp": image,
   "text/x-tex": plainText,
   "application/json": json,
   "application/x-ndjson": async () => (await import("./text/json.ts")).readNdjson,

@@ -1,6 +1,7 @@
 /** Puts a document's text together from its blocks, and keeps their offsets. */
 import type { Attachment, Block, DocumentFacts, ExtractedText } from "../../chunk.ts";
 import { SluiceError } from "../../errors.ts";
+import type { PageCache } from "../../ports/extractor.ts";
 import { limitExceeded, limits } from "./limits.ts";
 
 /** What a reader gets: the bytes, and a name for its error messages. */
@@ -9,6 +10,10 @@ export interface ReaderInput {
   filename: string;
   /** Called as pages or bytes are done; total null while unknown. */
   progress: (done: number, total: number | null) => void;
+  /** Languages in which pictures of text are read, as Tesseract names them; none: they are not read. Default English. */
+  ocr_languages?: readonly string[];
+  /** Pages that earlier attempts read by OCR. */
+  pages?: PageCache;
 }
 
 /** One format's reader. @throws SluiceError empty_document, encrypted_document, malformed_document, limit_exceeded */
@@ -78,7 +83,7 @@ export function finishText(filename: string, extracted: ExtractedText): Extracte
     const pages = extracted.page_count === null ? "" : ` on its ${extracted.page_count} pages`;
     throw new SluiceError(
       "empty_document",
-      `${filename} holds no text${pages}. Upload a file with text in it; pictures of text can't be read yet.`,
+      `${filename} holds no text${pages}. Upload a file with text in it; SLUICE_OCR_LANGUAGES says in which languages pictures of text are read.`,
     );
   }
   const title = extracted.title === null ? "" : cleanText(extracted.title).replace(/\s+/g, " ").trim();

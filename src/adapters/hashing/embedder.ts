@@ -32,8 +32,8 @@ const TURN_MS = 10;
  *
  * What it is: a fast, stable measure of how many words, spellings and word forms two texts share.
  * What it is not: a language model. It knows no meaning: "car" and "automobile" are strangers to it, and in a long
- * text a single shared word is hardly above the noise of colliding hashes. It is the default until a trained model
- * comes with the package; together with the keyword half of a hybrid search it is useful, alone it is weak.
+ * text a single shared word is hardly above the noise of colliding hashes. Together with the keyword half
+ * of a hybrid search it is useful, alone it is weak.
  *
  * The same text gives the same vector on every machine. Passages and queries are treated alike.
  *

@@ -2,6 +2,7 @@
 import type { DocumentRecord } from "../../document.ts";
 import type { NewEvent, SluiceEvent } from "../../events.ts";
 import { type Commit, ConflictError } from "../../ports/document-store.ts";
+import { putIndexed, requireEmbedders } from "./embedders.ts";
 import { cancelJob, endJob, enqueueJob, redriveJob, requireLease, retryJob } from "./job-changes.ts";
 import {
   contentKey,
@@ -16,6 +17,7 @@ import {
 /** Jobs leave the queue before new ones enter it, so that a commit can hand a unique_key on. */
 export function applyCommit(state: MemoryState, tx: Transaction, now: number, commit: Commit): void {
   if (commit.lease) requireLease(state, commit.lease);
+  if (commit.embedders) requireEmbedders(state, commit.embedders);
   if (commit.document) putDocument(state, tx, commit, commit.document);
   if (commit.remove_document) {
     const { document_id, expect_revision } = commit.remove_document;
@@ -24,6 +26,7 @@ export function applyCommit(state: MemoryState, tx: Transaction, now: number, co
     tx.set(state.documents, document_id, { record, removed: true });
   }
   putVersionRows(state, tx, commit);
+  if (commit.indexed) putIndexed(state, tx, commit.tenant_id, commit.indexed);
   if (commit.cancel_job !== undefined) cancelJob(state, tx, now, commit.cancel_job, commit.tenant_id);
   if (commit.redrive_job !== undefined) redriveJob(state, tx, now, commit.redrive_job, commit.tenant_id);
   if (commit.settle) settle(state, tx, now, commit);
@@ -91,8 +94,7 @@ function putVersionRows(state: MemoryState, tx: Transaction, commit: Commit): vo
     const { chunks } = versionRows(state, tx, document_id, embeddings.version);
     for (const { ordinal, vector } of vectors) {
       const row = chunks.get(ordinal);
-      if (!row) throw new Error(`${document_id} has no chunk ${ordinal} to embed`);
-      tx.set(chunks, ordinal, { ...row, vector: vector.slice(), embedder_id });
+      if (row) tx.set(chunks, ordinal, { ...row, vector: vector.slice(), embedder_id });
     }
   }
   if (checkpoint) {

@@ -4,6 +4,7 @@ import { type SluiceEvent, stages } from "../../events.ts";
 import type { DocumentStore } from "../../ports/document-store.ts";
 import type { System } from "../../ports/system.ts";
 import { applyCommit } from "./commit.ts";
+import { createMemoryEmbedders } from "./embedders.ts";
 import { joinKey, livingDocument, type MemoryState, transact, type VersionRows, watch } from "./state.ts";
 
 export function createMemoryDocuments(state: MemoryState, system: System): DocumentStore {
@@ -19,6 +20,8 @@ export function createMemoryDocuments(state: MemoryState, system: System): Docum
       .sort((a, b) => a.chunk.ordinal - b.chunk.ordinal);
 
   return {
+    embedders: createMemoryEmbedders(state),
+
     commit: async (commits) =>
       transact(state, (tx) => {
         const before = state.events.length;
@@ -65,7 +68,11 @@ export function createMemoryDocuments(state: MemoryState, system: System): Docum
       ownChunks(tenant_id, document_id, version)
         .filter((row) => row.chunk.ordinal >= from)
         .slice(0, limit)
-        .map((row) => ({ ...structuredClone(row.chunk), vector: row.vector?.slice() ?? null })),
+        .map((row) => ({
+          ...structuredClone(row.chunk),
+          vector: row.vector?.slice() ?? null,
+          embedder_id: row.embedder_id,
+        })),
 
     firstUnembedded: async (tenant_id, document_id, version, embedder_id) => {
       const rows = ownChunks(tenant_id, document_id, version);

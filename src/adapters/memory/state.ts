@@ -8,6 +8,7 @@ import type { SluiceEvent } from "../../events.ts";
 import type { Job } from "../../job.ts";
 import type { ApiKey } from "../../ports/api-key-store.ts";
 import type { Checkpoint, IdempotentAnswer } from "../../ports/document-store.ts";
+import type { RegisteredEmbedders } from "../../ports/embedder-register.ts";
 import type { WorkerPresence } from "../../ports/job-queue.ts";
 import type { IndexEntry } from "../../ports/vector-index.ts";
 
@@ -38,7 +39,8 @@ export interface JobRow {
 
 export interface IndexRow {
   entry: IndexEntry;
-  embedder_id: string;
+  /** By embedder. */
+  vectors: ReadonlyMap<string, Float32Array>;
 }
 
 /** One version's rows, under `versionKey`. */
@@ -46,6 +48,8 @@ export interface VersionRows {
   checkpoints: Map<string, Checkpoint>;
   chunks: Map<number, ChunkRow>;
   entries: Map<string, IndexRow>;
+  /** Embedders under which every chunk has its vector in the index. */
+  indexed: Map<string, true>;
 }
 
 export interface MemoryState {
@@ -64,6 +68,8 @@ export interface MemoryState {
   /** Name → Unix milliseconds. */
   holds: Map<string, number>;
   leads: Map<string, { holder: string; until: number }>;
+  /** One value, under `embeddersKey`. */
+  embedders: Map<string, RegisteredEmbedders>;
   /** Jobs that have not ended: what claims look through. */
   openJobs: Map<string, JobRow>;
   endedJobs: Map<string, JobRow>;
@@ -92,6 +98,7 @@ export function createMemoryState(): MemoryState {
     cursors: new Map(),
     holds: new Map(),
     leads: new Map(),
+    embedders: new Map(),
     openJobs: new Map(),
     endedJobs: new Map(),
     uniqueKeys: new Map(),
@@ -198,7 +205,7 @@ export function versionRows(
   }
   let rows = ofDocument.get(version);
   if (!rows) {
-    rows = { checkpoints: new Map(), chunks: new Map(), entries: new Map() };
+    rows = { checkpoints: new Map(), chunks: new Map(), entries: new Map(), indexed: new Map() };
     tx.set(ofDocument, version, rows);
   }
   return rows;

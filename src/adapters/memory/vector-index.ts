@@ -5,32 +5,29 @@
 import { SluiceError } from "../../errors.ts";
 import { matchesFilter } from "../../filter.ts";
 import type { IndexEntry, IndexHit, IndexScope, VectorIndex } from "../../ports/vector-index.ts";
+import { queryWordsOf, wordsOf } from "../keywords.ts";
+import { embeddersOf } from "./embedders.ts";
+import { stem } from "./english.ts";
 import { requireLease } from "./job-changes.ts";
-import { type MemoryState, transact, versionRows } from "./state.ts";
+import { type IndexRow, livingDocument, type MemoryState, transact, versionRows } from "./state.ts";
 
 export function createMemoryIndex(state: MemoryState, embedder_id: string): VectorIndex {
-  const visible = (scope: IndexScope): IndexEntry[] => {
-    const entries: IndexEntry[] = [];
+  const visible = (scope: IndexScope): IndexRow[] => {
+    const rows: IndexRow[] = [];
     for (const { record, removed } of state.documents.values()) {
       if (removed || record.tenant_id !== scope.tenant_id || record.searchable_version === null) continue;
       if (scope.collection !== undefined && record.collection !== scope.collection) continue;
       if (scope.filter && !matchesFilter(record.metadata, scope.filter)) continue;
-      const rows = state.rows.get(record.document_id)?.get(record.searchable_version)?.entries;
-      for (const row of rows?.values() ?? []) {
-        if (row.embedder_id !== embedder_id) {
-          throw new SluiceError(
-            "embedder_mismatch",
-            `${record.document_id} was indexed with ${row.embedder_id}, and ${embedder_id} is configured`,
-          );
-        }
-        entries.push(row.entry);
-      }
+      rows.push(
+        ...(state.rows.get(record.document_id)?.get(record.searchable_version)?.entries.values() ?? []),
+      );
     }
-    return entries;
+    return rows;
   };
 
   return {
     embedder_id,
+    under: async (embedder) => createMemoryIndex(state, embedder.embedder_id),
 
     stage: async (entries, lease) =>
       transact(state, (tx) => {
@@ -41,8 +38,22 @@ export function createMemoryIndex(state: MemoryState, embedder_id: string): Vect
           const vector = entry.vector.slice();
           tx.set(rows.entries, chunk_id, {
             entry: { ...entry, chunk: structuredClone(entry.chunk), vector },
-            embedder_id,
+            vectors: new Map([[embedder_id, vector]]),
           });
+        }
+      }),
+
+    add: async (entries, lease) =>
+      transact(state, (tx) => {
+        if (lease) requireLease(state, lease);
+        for (const { chunk, tenant_id, vector } of entries) {
+          const { chunk_id, document_id, version } = chunk;
+          if (livingDocument(state, tenant_id, document_id)?.searchable_version !== version) continue;
+          const found = state.rows.get(document_id)?.get(version)?.entries;
+          const row = found?.get(chunk_id);
+          if (!found || !row) continue;
+          const vectors = new Map([...row.vectors, [embedder_id, vector.slice()] as const]);
+          tx.set(found, chunk_id, { ...row, vectors });
         }
       }),
 
@@ -54,13 +65,29 @@ export function createMemoryIndex(state: MemoryState, embedder_id: string): Vect
         }
       }),
 
-    nearest: async (scope, vector, limit) =>
+    nearest: async (scope, vector, limit) => {
+      const { serving } = embeddersOf(state);
+      if (serving !== null && serving !== embedder_id) {
+        throw new SluiceError(
+          "embedder_mismatch",
+          `Searches go by vectors of ${serving} here, not by those of ${embedder_id}.`,
+        );
+      }
+      const scored = visible(scope).flatMap(({ entry, vectors }) => {
+        const own = vectors.get(embedder_id);
+        return own ? [{ entry, score: cosine(own, vector) }] : [];
+      });
+      return best(scored, limit);
+    },
+
+    matching: async (scope, words, limit) =>
       best(
-        visible(scope).map((entry) => ({ entry, score: cosine(entry.vector, vector) })),
+        bm25(
+          visible(scope).map(({ entry }) => entry),
+          queryWordsOf(words).map(toTerm),
+        ),
         limit,
       ),
-
-    matching: async (scope, words, limit) => best(bm25(visible(scope), wordsOf(words)), limit),
 
     close: async () => {},
   };
@@ -98,10 +125,14 @@ function cosine(a: Float32Array, b: Float32Array): number {
   return lengths === 0 ? 0 : dot / lengths;
 }
 
-/** Lower-case words without accents. */
-function wordsOf(text: string): string[] {
-  const plain = text.normalize("NFKD").replace(/\p{M}+/gu, "");
-  return plain.toLowerCase().match(/[\p{L}\p{N}]+/gu) ?? [];
+/** A word as it is compared: in small letters, without accents, an English one without its ending. */
+function toTerm(word: string): string {
+  return stem(
+    word
+      .normalize("NFKD")
+      .replace(/\p{M}+/gu, "")
+      .toLowerCase(),
+  );
 }
 
 /**
@@ -111,7 +142,8 @@ function wordsOf(text: string): string[] {
 function bm25(entries: IndexEntry[], words: string[]): Scored[] {
   const wanted = new Set(words);
   const documents = entries.map((entry) => {
-    const all = wordsOf(entry.chunk.text);
+    const { chunk, filename = "" } = entry;
+    const all = [chunk.text, ...chunk.heading_path, filename].flatMap(wordsOf).map(toTerm);
     const counts = new Map<string, number>();
     for (const word of all) if (wanted.has(word)) counts.set(word, (counts.get(word) ?? 0) + 1);
     return { entry, length: all.length, counts };

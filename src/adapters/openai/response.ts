@@ -1,4 +1,5 @@
 /** Reads what an embedding service sends back. Pure. */
+import { endianness } from "node:os";
 
 /**
  * The vectors of a successful answer, in the order of the inputs, each of length 1 (all zero stays all zero). Items
@@ -29,16 +30,29 @@ export function parseVectors(text: string, count: number): Float32Array[] | stri
   return vectors as Float32Array[];
 }
 
+/** @param embedding numbers, or their bytes as base64: services don't always send what they were asked for */
 function toUnitVector(embedding: unknown): Float32Array | undefined {
-  if (!Array.isArray(embedding)) return undefined;
+  const values = typeof embedding === "string" ? fromBase64(embedding) : embedding;
+  if (!Array.isArray(values) && !(values instanceof Float32Array)) return undefined;
   let square = 0;
-  for (const value of embedding) {
+  for (const value of values as Iterable<unknown>) {
     if (typeof value !== "number") return undefined;
     square += value * value;
   }
   if (!Number.isFinite(square)) return undefined;
   const scale = square === 0 ? 0 : 1 / Math.sqrt(square);
-  return Float32Array.from(embedding as number[], (value) => value * scale);
+  const vector = new Float32Array(values.length);
+  for (let place = 0; place < vector.length; place++) vector[place] = (values[place] as number) * scale;
+  return vector;
+}
+
+/** 32-bit floats, little-endian. */
+function fromBase64(text: string): Float32Array | undefined {
+  const bytes = Buffer.from(text, "base64");
+  // What is no base64 is skipped; the length tells.
+  if (bytes.length % 4 !== 0 || bytes.length !== Buffer.byteLength(text, "base64")) return undefined;
+  if (endianness() === "BE") bytes.swap32();
+  return new Float32Array(new Uint8Array(bytes).buffer);
 }
 
 /**

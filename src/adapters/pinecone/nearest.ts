@@ -22,30 +22,19 @@ const MAX_REPEATS = 10;
 export interface NearestParts {
   client: Pick<PineconeClient, "query">;
   embedder_id: string;
-  documents: Pick<DocumentStore, "locateChunks">;
+  documents: Pick<DocumentStore, "locateChunks" | "embedders">;
   system: System;
   namespaceOf: (tenant_id: string) => string;
 }
 
 export function createNearest({ client, embedder_id, documents, system, namespaceOf }: NearestParts) {
-  async function refuseOthers(scope: IndexScope, base: object[], vector: number[]): Promise<void> {
-    const filter = { $and: [{ embedder_id: { $ne: embedder_id } }, ...base] };
-    const namespace = namespaceOf(scope.tenant_id);
-    const matches = await client.query(namespace, {
-      vector,
-      top_k: LEAST_TOP_K,
-      filter,
-      with_metadata: true,
-    });
-    const candidates = toCandidates(matches);
-    const found = await readDocuments(documents, scope.tenant_id, candidates);
-    const { filter: _, ...all } = scope;
-    const shown = candidates.find((one) => isVisible(one, found.get(one.document_id), all));
-    if (shown === undefined) return;
-    const other = matches.find(({ id }) => id.startsWith(`${shown.document_id}#`))?.metadata?.embedder_id;
+  /** Vectors of an embedder that doesn't serve may be there for a part of the documents only. */
+  async function refuseOthers(): Promise<void> {
+    const { serving } = await documents.embedders.read();
+    if (serving === null || serving === embedder_id) return;
     throw new SluiceError(
       "embedder_mismatch",
-      `The index was made with the embedder ${String(other)}, but ${embedder_id} is configured.`,
+      `Searches go by vectors of ${serving} here, not by those of ${embedder_id}.`,
     );
   }
 
@@ -112,8 +101,7 @@ export function createNearest({ client, embedder_id, documents, system, namespac
         top_k = Math.min(MOST_TOP_K, top_k * 4);
         continue;
       }
-      // None may mean that everything there was embedded by another embedder: then say so.
-      if (hits.length === 0) await refuseOthers(scope, base, vector);
+      await refuseOthers();
       return hits;
     }
   };

@@ -10,9 +10,12 @@ const BATCH_BYTES = 1_700_000;
 /** Pinecone keeps 40 KB of metadata with a record; the rest of it is ids, names and what counting differs by. */
 const FIELDS_BYTES = 24_000;
 
-/** `<document_id>#<version>#<ordinal>`, so that one version's records are found by their beginning. */
-export function recordId(document_id: string, version: number, ordinal: number): string {
-  return `${prefixOf(document_id, version)}${ordinal}`;
+/**
+ * `<document_id>#<version>#<ordinal>`, so that one version's records are found by their beginning. Vectors that a reindex
+ * adds lie beside those that are searched: their ids end in `#<embedder_id>`.
+ */
+export function recordId(document_id: string, version: number, ordinal: number, beside?: string): string {
+  return `${prefixOf(document_id, version)}${ordinal}${beside === undefined ? "" : `#${beside}`}`;
 }
 
 export function prefixOf(document_id: string, version: number): string {
@@ -28,7 +31,7 @@ export interface Place {
 
 /** What an id names; undefined for a record that something else wrote into the namespace. */
 export function placeOf(record_id: string): Place | undefined {
-  const parts = /^(.+)#([1-9]\d*)#(\d+)$/.exec(record_id);
+  const parts = /^([^#]+)#([1-9]\d*)#(\d+)(?:#.*)?$/.exec(record_id);
   if (parts === null) return undefined;
   const document_id = parts[1] as string;
   const version = Number(parts[2]);
@@ -37,10 +40,10 @@ export function placeOf(record_id: string): Place | undefined {
 }
 
 /** One record, as JSON. */
-export function toRecord(entry: IndexEntry, embedder_id: string, fields: Metadata): string {
-  const { document_id, version, ordinal } = entry.chunk;
+export function toRecord(id: string, entry: IndexEntry, embedder_id: string, fields: Metadata): string {
+  const { document_id, version } = entry.chunk;
   return JSON.stringify({
-    id: recordId(document_id, version, ordinal),
+    id,
     values: toNumbers(entry.vector),
     metadata: { ...fields, document_id, version, collection: entry.collection, embedder_id },
   });

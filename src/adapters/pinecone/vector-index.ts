@@ -2,9 +2,10 @@
  * A VectorIndex on Pinecone. It holds vectors only: the words stay with the documents, and what may be shown is decided
  * there too. Pinecone knows no transactions, so every hit is checked against the document's searchable version.
  */
+import { SluiceError } from "../../errors.ts";
 import type { DocumentStore } from "../../ports/document-store.ts";
 import type { IndexEntry, VectorIndex } from "../../ports/vector-index.ts";
-import { createPineconeClient, type PineconeClientOptions } from "./client.ts";
+import { createPineconeClient, type PineconeClient, type PineconeClientOptions } from "./client.ts";
 import { createNearest } from "./nearest.ts";
 import { prefixOf, recordId, toBatches, toFields, toRecord } from "./records.ts";
 
@@ -13,7 +14,7 @@ export interface PineconeIndexOptions extends PineconeClientOptions {
   namespace_prefix?: string;
   embedder: { embedder_id: string; dimensions: number };
   /** Says what may be shown. */
-  documents: Pick<DocumentStore, "getDocument" | "locateChunks">;
+  documents: Pick<DocumentStore, "getDocument" | "locateChunks" | "embedders">;
   /** Index of the words, in the same database as the documents; stays the caller's to close. */
   words: VectorIndex;
   /**
@@ -36,10 +37,13 @@ const SLOWEST_LOOK_MS = 1_000;
  *   `index_rejected` for requests that it refuses.
  */
 export function createPineconeIndex(options: PineconeIndexOptions): VectorIndex {
+  return createIndexOver(createPineconeClient(options), options);
+}
+
+function createIndexOver(client: PineconeClient, options: PineconeIndexOptions): VectorIndex {
   const { embedder, documents, words, system } = options;
   const { namespace_prefix = "", visible_wait_ms = 10_000 } = options;
   const { embedder_id, dimensions } = embedder;
-  const client = createPineconeClient(options);
   const namespaceOf = (tenant_id: string) => `${namespace_prefix}${tenant_id}`;
   // Any vector asks how far the index has come.
   const probe = Array.from({ length: dimensions }, (_, place) => (place === 0 ? 1 : 0));
@@ -63,7 +67,8 @@ export function createPineconeIndex(options: PineconeIndexOptions): VectorIndex 
     return inParallel(batches, (batch) => client.delete(namespace, batch));
   }
 
-  async function stageTenant(tenant_id: string, entries: readonly IndexEntry[]): Promise<void> {
+  /** @param beside whether to leave alone what was staged, and to add to searchable versions only */
+  async function put(tenant_id: string, entries: readonly IndexEntry[], beside = false): Promise<void> {
     const namespace = namespaceOf(tenant_id);
     const records: string[] = [];
     const empty: string[] = [];
@@ -71,12 +76,15 @@ export function createPineconeIndex(options: PineconeIndexOptions): VectorIndex 
       const document = await documents.getDocument(tenant_id, document_id);
       // Deleted meanwhile: nothing of it will be searchable.
       if (document === undefined) continue;
+      const version = document.searchable_version;
       const fields = toFields(document.metadata);
       for (const entry of own) {
-        const { version, ordinal } = entry.chunk;
+        const { chunk } = entry;
+        if (beside && chunk.version !== version) continue;
+        const id = recordId(document_id, chunk.version, chunk.ordinal, beside ? embedder_id : undefined);
         // Pinecone refuses vectors without direction. What was staged there before goes.
-        if (entry.vector.some((value) => value !== 0)) records.push(toRecord(entry, embedder_id, fields));
-        else empty.push(recordId(document_id, version, ordinal));
+        if (entry.vector.some((value) => value !== 0)) records.push(toRecord(id, entry, embedder_id, fields));
+        else empty.push(id);
       }
     }
     const written = await inParallel(toBatches(records), (batch) => client.upsert(namespace, batch));
@@ -86,21 +94,41 @@ export function createPineconeIndex(options: PineconeIndexOptions): VectorIndex 
 
   const nearest = createNearest({ client, embedder_id, documents, system, namespaceOf });
 
+  function requireLength(entries: readonly IndexEntry[]): void {
+    const wrong = entries.find(({ vector }) => vector.length !== dimensions);
+    if (wrong === undefined) return;
+    throw new TypeError(`${wrong.chunk.chunk_id} has ${wrong.vector.length} dimensions, not ${dimensions}`);
+  }
+
   return {
     embedder_id,
     separate: true,
 
-    async stage(entries, lease) {
-      const wrong = entries.find(({ vector }) => vector.length !== dimensions);
-      if (wrong !== undefined) {
-        throw new TypeError(
-          `${wrong.chunk.chunk_id} has ${wrong.vector.length} dimensions, not ${dimensions}`,
+    async under(other) {
+      const { dimension = other.dimensions } = await client.stats();
+      if (dimension !== other.dimensions) {
+        throw new SluiceError(
+          "embedder_mismatch",
+          `${other.embedder_id} makes ${other.dimensions} dimensions, and the Pinecone index holds ${dimension}. Make an index for it, name that in SLUICE_PINECONE_HOST, restart and run \`sluice reindex\`; until that is done, searches go by words alone.`,
         );
       }
+      return createIndexOver(client, { ...options, embedder: other, words: await words.under(other) });
+    },
+
+    async stage(entries, lease) {
+      requireLength(entries);
       // First, because it checks the lease.
       await words.stage(entries, lease);
       for (const [tenant_id, own] of Map.groupBy(entries, (entry) => entry.tenant_id)) {
-        await stageTenant(tenant_id, own);
+        await put(tenant_id, own);
+      }
+    },
+
+    async add(entries, lease) {
+      requireLength(entries);
+      await words.add(entries, lease);
+      for (const [tenant_id, own] of Map.groupBy(entries, (entry) => entry.tenant_id)) {
+        await put(tenant_id, own, true);
       }
     },
 

@@ -11,12 +11,12 @@ export type Candidate = Place & { score: number };
 
 type Documents = Pick<DocumentStore, "locateChunks">;
 
-/** Equal scores in the order of documents, then of their chunks, so that the same search gives the same order. */
+/** Each chunk once, whatever records there are of it. Equal scores in the order of documents, then of their chunks, so that the same search gives the same order. */
 export function toCandidates(matches: readonly Match[]): Candidate[] {
   const byId = new Map<string, Candidate>();
   for (const { id, score } of matches) {
     const place = placeOf(id);
-    if (place !== undefined) byId.set(id, { ...place, score });
+    if (place !== undefined) byId.set(place.chunk_id, { ...place, score });
   }
   return [...byId.values()].sort((a, b) => {
     if (a.score !== b.score) return b.score - a.score;

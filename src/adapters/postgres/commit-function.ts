@@ -47,7 +47,9 @@ export const commitFunctions: string[] = [
     DELETE FROM $S.entries WHERE document_id = p_document AND version = ANY (p_versions) AND tenant_id = p_tenant;
     DELETE FROM $S.embeddings WHERE document_id = p_document AND version = ANY (p_versions) AND tenant_id = p_tenant;
     DELETE FROM $S.chunks WHERE document_id = p_document AND version = ANY (p_versions) AND tenant_id = p_tenant;
-    DELETE FROM $S.checkpoints WHERE document_id = p_document AND version = ANY (p_versions) AND tenant_id = p_tenant;`,
+    DELETE FROM $S.checkpoints WHERE document_id = p_document AND version = ANY (p_versions) AND tenant_id = p_tenant;
+    DELETE FROM $S.indexed_versions
+    WHERE document_id = p_document AND version = ANY (p_versions) AND tenant_id = p_tenant;`,
   ),
 
   bodyFunction(
@@ -75,7 +77,8 @@ export const commitFunctions: string[] = [
     v_tenant text; v_document text; v_locked boolean := false; v_sequence bigint := 0; v_jobs boolean;`,
     `FOR c IN SELECT * FROM json_to_recordset(p_commits) AS c (tenant_id text, lease json, settle json, cancel_job text,
       redrive_job text, document json, remove_document json, version json, discard json, checkpoint json,
-      embeddings json, erase_document text, answer json, enqueue json, events json) LOOP
+      embeddings json, erase_document text, answer json, enqueue json, events json, embedders json,
+      indexed json) LOOP
       v_at := v_at + 1;
       v_tenant := c.tenant_id;
       PERFORM set_config('sluice.tenant', v_tenant, true);
@@ -86,6 +89,7 @@ export const commitFunctions: string[] = [
           AND tenant_id = v_tenant AND state = 'running' FOR NO KEY UPDATE;
         IF NOT FOUND THEN ${refuse("lease_lost")}; END IF;
       END IF;
+      IF c.embedders IS NOT NULL THEN PERFORM $S.require_embedders(c.embedders); END IF;
       IF c.cancel_job IS NOT NULL OR c.redrive_job IS NOT NULL THEN
         PERFORM FROM $S.jobs WHERE job_id IN (c.cancel_job, c.redrive_job)
         ORDER BY job_id FOR NO KEY UPDATE;
@@ -161,6 +165,7 @@ export const commitFunctions: string[] = [
         ON CONFLICT (document_id, version, ordinal) DO UPDATE
           SET embedder_id = excluded.embedder_id, vector = excluded.vector;
       END IF;
+      IF c.indexed IS NOT NULL THEN PERFORM $S.put_indexed(v_tenant, c.indexed); END IF;
       IF c.erase_document IS NOT NULL THEN
         PERFORM FROM $S.documents
         WHERE document_id = c.erase_document AND tenant_id = v_tenant AND removed;

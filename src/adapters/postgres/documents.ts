@@ -14,6 +14,7 @@ import type {
 import type { Clock } from "./clock.ts";
 import type { Connection } from "./connection.ts";
 import type { Doorbell } from "./doorbell.ts";
+import { createPostgresEmbedders } from "./embedders.ts";
 import { type Row, toBase64, toChunk, toDocument, toJson, toVector } from "./values.ts";
 
 export interface StoreParts {
@@ -76,6 +77,7 @@ export function createPostgresDocuments(parts: StoreParts, close: () => Promise<
   }
 
   return {
+    embedders: createPostgresEmbedders(connection),
     commit,
 
     async getDocument(tenant_id, document_id) {
@@ -112,11 +114,15 @@ export function createPostgresDocuments(parts: StoreParts, close: () => Promise<
       return stages.flatMap((stage) => rows.filter((row) => row.stage === stage));
     },
     async listChunks(tenant_id, document_id, version, from, limit) {
-      const rows = await read<Row & { vector: Uint8Array | null }>(
-        "SELECT (chunk).*, vector FROM $S.list_chunks_1($1, $2, $3, $4, $5)",
+      const rows = await read<Row & { vector: Uint8Array | null; embedder_id: string | null }>(
+        "SELECT (chunk).*, vector, embedder_id FROM $S.list_chunks_2($1, $2, $3, $4, $5)",
         [tenant_id, document_id, version, from, limit],
       );
-      return rows.map(({ vector, ...row }) => ({ ...toChunk(row), vector: vector && toVector(vector) }));
+      return rows.map(({ vector, embedder_id, ...row }) => ({
+        ...toChunk(row),
+        vector: vector && toVector(vector),
+        embedder_id,
+      }));
     },
     async firstUnembedded(tenant_id, document_id, version, embedder_id) {
       const row = await one<{ ordinal: number | null }>(

@@ -38,6 +38,13 @@ export function bodyFunction(
   END $fn$;`;
 }
 
+/** A function of its arguments alone, as one query. */
+export function sqlFunction(name: string, args: string, returns: string, query: string): string {
+  return `CREATE OR REPLACE FUNCTION $S.${name} (${args}) RETURNS ${returns} LANGUAGE sql STABLE AS $fn$
+  ${query}
+  $fn$;`;
+}
+
 /** Error code of the refusals that `commit` and its like raise; the message is the ConflictReason. */
 export const CONFLICT = "SL001";
 

@@ -1,5 +1,6 @@
 /** The search index: pgvector for meaning, tsvector for words. `$X` stands for the schema that holds pgvector. */
-import { bodyFunction, queryFunction, refuse } from "./functions.ts";
+import { bodyFunction, queryFunction, refuse, sqlFunction } from "./functions.ts";
+import { quoteLexeme, stemmed, stemOf } from "./stemming.ts";
 
 export const wordFunctions: string[] = [
   // The meaning of `matchesFilter` (filter.ts), over a document's metadata.
@@ -46,6 +47,10 @@ export const wordFunctions: string[] = [
     RETURN true;`,
   ),
 
+  sqlFunction("stem_word", "p_word text", "text", `SELECT ${stemOf("p_word")}`),
+  sqlFunction("quote_lexeme", "p_lexeme text", "text", `SELECT ${quoteLexeme("p_lexeme")}`),
+  sqlFunction("stem_words", "p_words tsvector", "tsvector", stemmed("p_words")),
+
   // Staged entries show nowhere before the document's searchable version is theirs. A vector of null has no direction.
   bodyFunction(
     "stage_1",
@@ -66,7 +71,7 @@ export const wordFunctions: string[] = [
       WHERE chunks.text IS DISTINCT FROM c.value ->> 'text'));
     INSERT INTO $S.entries (document_id, version, ordinal, tenant_id, words)
     SELECT value ->> 'document_id', (value ->> 'version')::int, (value ->> 'ordinal')::int, p_tenant,
-      p_words[at]::tsvector
+      $S.stem_words(p_words[at]::tsvector)
     FROM json_array_elements(p_chunks) WITH ORDINALITY AS c (value, at)
     ON CONFLICT (document_id, version, ordinal) DO UPDATE SET words = excluded.words;
     IF p_vectors IS NULL THEN RETURN; END IF;
@@ -86,32 +91,23 @@ export const wordFunctions: string[] = [
     DELETE FROM $S.entries WHERE document_id = p_document AND version = p_version AND tenant_id = p_tenant;`,
   ),
 
-  // p_match narrows by the tenant's own lexeme as well; p_rank is the words alone. A: the text, D: its headings.
-  queryFunction(
-    "matching_1",
-    "p_tenant text, p_collection text, p_filter jsonb, p_match text, p_rank text, p_limit int",
+  // The tenant's own lexeme narrows first; the words alone rank. A: the text, D: its headings and the file name.
+  bodyFunction(
+    "matching_2",
+    "p_tenant text, p_collection text, p_filter jsonb, p_words text[], p_limit int",
     "TABLE (document_id text, version int, ordinal int, score float8)",
-    "tenant",
-    `SELECT entries.document_id::text, entries.version, entries.ordinal,
-       ts_rank('{0.5, 0.5, 0.5, 1}', words, p_rank::tsquery, 1)::float8 AS score
-     FROM $S.entries JOIN $S.documents ON documents.document_id = entries.document_id
-       AND documents.searchable_version = entries.version AND NOT removed
-     WHERE words @@ p_match::tsquery AND entries.tenant_id = p_tenant AND documents.tenant_id = p_tenant
-       AND (p_collection IS NULL OR collection = p_collection)
-       AND (p_filter IS NULL OR $S.matches_filter(metadata, p_filter))
-     ORDER BY score DESC, entries.document_id, entries.ordinal LIMIT p_limit`,
-  ),
-  // An embedder other than this one, if the tenant's searchable documents have vectors of one.
-  queryFunction(
-    "other_embedder_1",
-    "p_tenant text, p_embedder text",
-    "SETOF text",
-    "tenant",
-    `SELECT embedder_id FROM (
-       SELECT embeddings.embedder_id FROM $S.documents JOIN $S.embeddings
-         ON embeddings.document_id = documents.document_id AND embeddings.version = documents.searchable_version
-       WHERE documents.tenant_id = p_tenant AND NOT removed LIMIT 1
-     ) AS sample WHERE embedder_id <> p_embedder`,
+    "v_words tsquery; v_match tsquery;",
+    `PERFORM set_config('sluice.tenant', p_tenant, true);
+    SELECT string_agg($S.quote_lexeme($S.stem_word(word)), ' | ')::tsquery INTO v_words FROM unnest(p_words) AS word;
+    v_match := $S.quote_lexeme('=' || p_tenant)::tsquery && v_words;
+    RETURN QUERY SELECT entries.document_id::text, entries.version, entries.ordinal,
+      ts_rank('{0.5, 0.5, 0.5, 1}', words, v_words, 1)::float8 AS score
+    FROM $S.entries JOIN $S.documents ON documents.document_id = entries.document_id
+      AND documents.searchable_version = entries.version AND NOT removed
+    WHERE words @@ v_match AND entries.tenant_id = p_tenant AND documents.tenant_id = p_tenant
+      AND (p_collection IS NULL OR collection = p_collection)
+      AND (p_filter IS NULL OR $S.matches_filter(metadata, p_filter))
+    ORDER BY score DESC, entries.document_id, entries.ordinal LIMIT p_limit;`,
   ),
 ];
 
@@ -155,6 +151,10 @@ export function vectorFunctions(graph: boolean): string[] {
   const all = `SELECT *, (${distance}) + 0 AS distance FROM $S.vectors_$R WHERE tenant_id = p_tenant`;
   const near = `SELECT *, ${distance} AS distance FROM $S.vectors_$R WHERE tenant_id = p_tenant
     ORDER BY ${distance} LIMIT p_limit * 2 + 32`;
+  // Looked at last: what is retired is removed only after another serves.
+  const stillServing = `PERFORM FROM $S.embedder_state WHERE serving IS NOT NULL
+      AND serving <> (SELECT embedder_id FROM $S.embedders WHERE embedder_row = $R);
+    IF FOUND THEN ${refuse("embedders")}; END IF;`;
   const viaGraph = `
     SELECT count(*) INTO v_count FROM (SELECT FROM $S.vectors_$R WHERE tenant_id = p_tenant LIMIT ${EXACT_UP_TO + 1}) AS few;
     IF v_count > ${EXACT_UP_TO} AND p_collection IS NULL AND p_filter IS NULL THEN
@@ -164,6 +164,7 @@ export function vectorFunctions(graph: boolean): string[] {
       IF json_array_length(v_near) = p_limit THEN
         RETURN QUERY SELECT * FROM json_to_recordset(v_near)
           AS hit (document_id text, version int, ordinal int, score float8);
+        ${stillServing}
         RETURN;
       END IF;
     END IF;`;
@@ -196,7 +197,8 @@ export function vectorFunctions(graph: boolean): string[] {
       "v_count int; v_near json;",
       `PERFORM set_config('sluice.tenant', p_tenant, true);
       ${graph ? viaGraph : ""}
-      RETURN QUERY SELECT * FROM $S.nearest_exact_$R(p_tenant, p_collection, p_filter, p_vector, p_limit);`,
+      RETURN QUERY SELECT * FROM $S.nearest_exact_$R(p_tenant, p_collection, p_filter, p_vector, p_limit);
+      ${stillServing}`,
     ),
   ];
 }

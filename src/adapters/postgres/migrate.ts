@@ -3,6 +3,7 @@ import type { ClientBase } from "pg";
 import { SluiceError } from "../../errors.ts";
 import { commitFunctions } from "./commit-function.ts";
 import type { Connection } from "./connection.ts";
+import { embedderFunctions } from "./embedder-functions.ts";
 import { vectorFunctions, vectorTable, wordFunctions } from "./index-functions.ts";
 import { jobFunctions } from "./job-functions.ts";
 import { readFunctions } from "./read-functions.ts";
@@ -12,7 +13,7 @@ import { migrations } from "./tables.ts";
  * Functions are made again whenever this Sluice is newer than the one that made them. Their names end in a number, which
  * goes up when what they take or answer changes: so the nodes of a release that is on its way out go on working.
  */
-const FUNCTIONS = 4;
+const FUNCTIONS = 5;
 /** pgvector's graphs can be read on where too little was found since 0.8; before, every vector is compared. */
 const GRAPHS_SINCE_MINOR = 8;
 const MAX_GRAPH_DIMENSIONS = 2_000;
@@ -41,7 +42,13 @@ export function migrate(connection: Connection, embedder: Embedder | undefined):
     }
     for (const sql of migrations.slice(known.tables)) await run(sql);
     if (known.functions < FUNCTIONS) {
-      const functions = [...jobFunctions, ...commitFunctions, ...wordFunctions, ...readFunctions];
+      const functions = [
+        ...jobFunctions,
+        ...commitFunctions,
+        ...wordFunctions,
+        ...readFunctions,
+        ...embedderFunctions,
+      ];
       for (const sql of functions) await run(sql.replaceAll("$L", String(known.lock_space)));
       await remakeVectorFunctions(client, connection.schema);
     }
@@ -83,6 +90,17 @@ async function schemaVersion(run: Run): Promise<SchemaVersion> {
     ? [known]
     : await run("INSERT INTO $S.schema_version SELECT 0, 0, (hashtext('$S') & 32766) + 1 RETURNING *");
   return made as unknown as SchemaVersion;
+}
+
+/** The same for another embedder, later. */
+export function openVectors(connection: Connection, embedder: Embedder): Promise<number> {
+  return connection.session(async (client) => {
+    await client.query("BEGIN");
+    await client.query("SELECT pg_advisory_xact_lock(hashtext($1))", [`sluice:${connection.schema}`]);
+    const row = await keepVectorsOf(client, connection.schema, embedder);
+    await client.query("COMMIT");
+    return row;
+  });
 }
 
 async function keepVectorsOf(client: ClientBase, schema: string, embedder: Embedder): Promise<number> {

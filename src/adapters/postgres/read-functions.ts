@@ -43,11 +43,11 @@ export const readFunctions: string[] = [
      WHERE document_id = p_document AND version = p_version AND tenant_id = p_tenant`,
   ),
   queryFunction(
-    "list_chunks_1",
+    "list_chunks_2",
     "p_tenant text, p_document text, p_version int, p_from int, p_limit int",
-    "TABLE (chunk $S.chunks, vector bytea)",
+    "TABLE (chunk $S.chunks, vector bytea, embedder_id text)",
     "tenant",
-    `SELECT chunks, embeddings.vector FROM $S.chunks LEFT JOIN $S.embeddings USING (document_id, version, ordinal)
+    `SELECT chunks, embeddings.vector, embeddings.embedder_id FROM $S.chunks LEFT JOIN $S.embeddings USING (document_id, version, ordinal)
      WHERE chunks.document_id = p_document AND chunks.version = p_version AND chunks.ordinal >= p_from
        AND chunks.tenant_id = p_tenant
      ORDER BY chunks.ordinal LIMIT p_limit`,

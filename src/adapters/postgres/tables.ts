@@ -6,6 +6,8 @@
  * says so with '*'. FORCE makes the rule hold for the tables' owner too; superusers stand above it.
  */
 
+import { stemmed } from "./stemming.ts";
+
 /** Each entry takes the schema from its index to the next. Never edit one that was released. */
 export const migrations: string[] = [
   `
@@ -198,6 +200,38 @@ export const migrations: string[] = [
            OR (SELECT current_setting(''sluice.tenant'', true)) = ''*'')', name);
     END LOOP;
   END $do$;
+  `,
+  // Searches look for stems from now on.
+  `
+  SELECT set_config('sluice.tenant', '*', true);
+  UPDATE $S.entries SET words = (${stemmed("words")});
+  SELECT set_config('sluice.tenant', '', true);
+  `,
+  `
+  -- Versions that have a vector of an embedder for every chunk.
+  CREATE TABLE $S.indexed_versions (
+    document_id text COLLATE "C" NOT NULL,
+    version int NOT NULL,
+    embedder_id text COLLATE "C" NOT NULL,
+    tenant_id text COLLATE "C" NOT NULL,
+    PRIMARY KEY (document_id, version, embedder_id)
+  );
+  CREATE INDEX indexed_by ON $S.indexed_versions (embedder_id);
+  SELECT set_config('sluice.tenant', '*', true);
+  INSERT INTO $S.indexed_versions
+    SELECT d.document_id, d.searchable_version, c.data ->> 'embedder_id', d.tenant_id
+    FROM $S.documents AS d JOIN $S.checkpoints AS c ON c.document_id = d.document_id
+      AND c.version = d.searchable_version AND c.stage = 'embedding'
+    WHERE NOT d.removed AND c.data ->> 'embedder_id' IS NOT NULL;
+  -- One row: whose vectors searches go by, and what a reindex is to put in their place.
+  CREATE TABLE $S.embedder_state (serving text, target text, began_at text, listed_to text COLLATE "C");
+  INSERT INTO $S.embedder_state (serving)
+    SELECT (SELECT embedder_id FROM $S.indexed_versions GROUP BY embedder_id ORDER BY count(*) DESC LIMIT 1);
+  CREATE TABLE $S.retired_embedders (embedder_id text COLLATE "C" PRIMARY KEY);
+  ALTER TABLE $S.indexed_versions ENABLE ROW LEVEL SECURITY;
+  ALTER TABLE $S.indexed_versions FORCE ROW LEVEL SECURITY;
+  CREATE POLICY tenant ON $S.indexed_versions USING (tenant_id = (SELECT current_setting('sluice.tenant', true))
+    OR (SELECT current_setting('sluice.tenant', true)) = '*');
   `,
   `
   -- The document that another one came inside: a mail, an archive.

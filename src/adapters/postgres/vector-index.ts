@@ -1,10 +1,12 @@
 /** VectorIndex on pgvector and tsvector, in the same database as everything else. */
 import { SluiceError } from "../../errors.ts";
 import { chunkId } from "../../ids.ts";
+import { ConflictError } from "../../ports/document-store.ts";
 import type { IndexEntry, IndexHit, IndexScope, VectorIndex } from "../../ports/vector-index.ts";
 import type { Connection } from "./connection.ts";
+import { openVectors } from "./migrate.ts";
 import { toJson } from "./values.ts";
-import { toTsquery, toTsvector } from "./words.ts";
+import { toQueryWords, toTsvector } from "./words.ts";
 
 interface Found {
   document_id: string;
@@ -15,26 +17,20 @@ interface Found {
 
 /** @param embedder_row number of this embedder's vector table; undefined where vectors are kept elsewhere */
 export function createPostgresIndex(
-  { read, write }: Connection,
+  connection: Connection,
   embedder_id: string,
   embedder_row: number | undefined,
 ): VectorIndex {
+  const { read, write } = connection;
   const filterOf = (scope: IndexScope) => (scope.filter === undefined ? null : toJson(scope.filter));
-
-  async function refuseOthers(tenant_id: string): Promise<void> {
-    const [other] = await read<{ embedder_id: string }>(
-      "SELECT * FROM $S.other_embedder_1($1, $2) AS embedder_id",
-      [tenant_id, embedder_id],
-    );
-    if (!other) return;
-    throw new SluiceError(
-      "embedder_mismatch",
-      `The index was made with the embedder ${other.embedder_id}, but ${embedder_id} is configured.`,
-    );
-  }
 
   return {
     embedder_id,
+    async under(other) {
+      if (other.embedder_id === embedder_id) return this;
+      const row = embedder_row === undefined ? undefined : await openVectors(connection, other);
+      return createPostgresIndex(connection, other.embedder_id, row);
+    },
 
     async stage(entries, lease) {
       for (const [tenant_id, own] of Map.groupBy(entries, (entry) => entry.tenant_id)) {
@@ -42,7 +38,20 @@ export function createPostgresIndex(
           tenant_id,
           lease ? toJson({ job_id: lease.job_id, lease_token: lease.lease_token }) : null,
           toJson(own.map(({ chunk }) => chunk)),
-          own.map(({ chunk }) => toTsvector(tenant_id, chunk.text, chunk.heading_path.join(" "))),
+          own.map(({ chunk, filename = "" }) =>
+            toTsvector(tenant_id, chunk.text, chunk.heading_path.join(" "), filename),
+          ),
+          embedder_row === undefined ? null : own.map(toVectorText),
+          embedder_id,
+        ]);
+      }
+    },
+    async add(entries, lease) {
+      for (const [tenant_id, own] of Map.groupBy(entries, (entry) => entry.tenant_id)) {
+        await write("SELECT $S.add_vectors_1($1, $2, $3, $4, $5)", [
+          tenant_id,
+          lease ? toJson({ job_id: lease.job_id, lease_token: lease.lease_token }) : null,
+          toJson(own.map(({ chunk }) => chunk)),
           embedder_row === undefined ? null : own.map(toVectorText),
           embedder_id,
         ]);
@@ -54,26 +63,29 @@ export function createPostgresIndex(
     async nearest(scope, vector, limit) {
       if (!vector.some((value) => value !== 0)) return [];
       if (embedder_row === undefined) throw new Error("this index keeps words only");
-      const rows = await read<Found>(`SELECT * FROM $S.nearest_${embedder_row}($1, $2, $3, $4, $5)`, [
-        scope.tenant_id,
-        scope.collection,
-        filterOf(scope),
-        `[${vector.join(",")}]`,
-        limit,
-      ]);
-      // None may mean that everything there was embedded by another embedder: then say so.
-      if (rows.length === 0) await refuseOthers(scope.tenant_id);
-      return rows.map(toHit);
+      const values = [scope.tenant_id, scope.collection, filterOf(scope), `[${vector.join(",")}]`, limit];
+      try {
+        const rows = await read<Found>(
+          `SELECT * FROM $S.nearest_${embedder_row}($1, $2, $3, $4, $5)`,
+          values,
+        );
+        return rows.map(toHit);
+      } catch (error) {
+        if (!(error instanceof ConflictError) || error.reason !== "embedders") throw error;
+        throw new SluiceError(
+          "embedder_mismatch",
+          `Searches go by vectors of another embedder here, not by those of ${embedder_id}.`,
+        );
+      }
     },
     async matching(scope, words, limit) {
-      const query = toTsquery(scope.tenant_id, words);
-      if (!query) return [];
-      const rows = await read<Found>("SELECT * FROM $S.matching_1($1, $2, $3, $4, $5, $6)", [
+      const wanted = toQueryWords(words);
+      if (wanted.length === 0) return [];
+      const rows = await read<Found>("SELECT * FROM $S.matching_2($1, $2, $3, $4, $5)", [
         scope.tenant_id,
         scope.collection,
         filterOf(scope),
-        query.match,
-        query.rank,
+        wanted,
         limit,
       ]);
       return rows.map(toHit);

@@ -1,15 +1,15 @@
 /**
  * Text as PostgreSQL's full-text index keeps it. The words are found here and handed over ready made: what a word is
- * must not hang on the server's locale, and be the same as with SQLite.
+ * must not hang on the server's locale, and be the same as with SQLite. English ones lose their endings in the database
+ * (`stem_words`), which brings a dictionary for that.
  */
+import { queryWordsOf, wordsOf } from "../keywords.ts";
 
-const WORD = /[\p{L}\p{N}\p{M}\p{Co}]+/gu;
 /** A tsvector holds no greater position. */
 const MAX_POSITION = 16_383;
 /** Bytes; a lexeme holds 2,046. */
 const MAX_LEXEME = 500;
 const MAX_POSITIONS = 255;
-const MAX_QUERY_WORDS = 64;
 
 /** The word under which it is found: in small letters, Latin accents dropped. */
 function fold(word: string): string {
@@ -21,8 +21,8 @@ function fold(word: string): string {
   return plain.slice(0, MAX_LEXEME / 4).toWellFormed();
 }
 
-function wordsOf(text: string): string[] {
-  return (text.match(WORD) ?? []).map(fold).filter((word) => word !== "");
+function folded(words: string[]): string[] {
+  return words.map(fold).filter((word) => word !== "");
 }
 
 /** No word of a text has a sign in it, so none is mistaken for this. */
@@ -34,15 +34,16 @@ function quote(lexeme: string): string {
   return `'${lexeme.replaceAll("\\", "\\\\").replaceAll("'", "''")}'`;
 }
 
-/** A tsvector: words of the text with weight A, of its headings with D, and the tenant. */
-export function toTsvector(tenant_id: string, text: string, headings: string): string {
+/** A tsvector: words of the text with weight A, of its headings and the file name with D, and the tenant. */
+export function toTsvector(tenant_id: string, text: string, headings: string, filename: string): string {
   const places = new Map<string, string[]>();
   let position = 0;
   for (const [source, weight] of [
     [text, "A"],
     [headings, "D"],
+    [filename, "D"],
   ] as const) {
-    for (const word of wordsOf(source)) {
+    for (const word of folded(wordsOf(source))) {
       position = Math.min(MAX_POSITION, position + 1);
       const known = places.get(word) ?? [];
       if (known.length < MAX_POSITIONS && known.at(-1) !== `${position}${weight}`)
@@ -54,10 +55,7 @@ export function toTsvector(tenant_id: string, text: string, headings: string): s
   return [quote(tenantLexeme(tenant_id)), ...lexemes].join(" ");
 }
 
-/** Two tsqueries: which entries match at all, and what ranks them. Undefined when there is no word in it. */
-export function toTsquery(tenant_id: string, words: string): { match: string; rank: string } | undefined {
-  const terms = [...new Set(wordsOf(words))].slice(0, MAX_QUERY_WORDS);
-  if (terms.length === 0) return undefined;
-  const rank = terms.map(quote).join(" | ");
-  return { match: `${quote(tenantLexeme(tenant_id))} & (${rank})`, rank };
+/** The words to look for. None when there is no word in it. */
+export function toQueryWords(query: string): string[] {
+  return [...new Set(folded(queryWordsOf(query)))];
 }

@@ -5,6 +5,7 @@ import { stages } from "../../events.ts";
 import type { DocumentStore, EventQuery, IdempotentAnswer, StoredChunk } from "../../ports/document-store.ts";
 import type { System } from "../../ports/system.ts";
 import type { Doorbell } from "./doorbell.ts";
+import { createSqliteEmbedders } from "./embedders.ts";
 import { conditions, type Row, toChunk, toDocument, toEvent, toVector } from "./rows.ts";
 import { statements } from "./schema.ts";
 import type { Writer } from "./writer.ts";
@@ -21,6 +22,7 @@ export function createSqliteDocuments(
   const all = (text: string, ...values: (string | number)[]) => sql(text).all(...values) as Row[];
 
   return {
+    embedders: createSqliteEmbedders(db, writer),
     commit: (commits) => writer.write<number>({ op: "commit", commits, now: system.now() }),
 
     async getDocument(tenant_id, document_id) {
@@ -82,7 +84,7 @@ export function createSqliteDocuments(
 
     async listChunks(tenant_id, document_id, version, from, limit) {
       return all(
-        `SELECT chunks.*, embeddings.vector FROM chunks LEFT JOIN embeddings USING (chunk_row)
+        `SELECT chunks.*, embeddings.vector, embeddings.embedder_id FROM chunks LEFT JOIN embeddings USING (chunk_row)
          WHERE document_id = ?1 AND version = ?2 AND ordinal >= ?3
            AND EXISTS (SELECT 1 FROM documents WHERE document_id = ?1 AND tenant_id = ?4)
          ORDER BY ordinal LIMIT ?5`,
@@ -93,7 +95,7 @@ export function createSqliteDocuments(
         limit,
       ).map((row): StoredChunk => {
         const vector = row.vector === null ? null : toVector(row.vector as Uint8Array);
-        return { ...toChunk(row), vector };
+        return { ...toChunk(row), vector, embedder_id: row.embedder_id as string | null };
       });
     },
 
@@ -112,7 +114,7 @@ export function createSqliteDocuments(
     },
 
     async locateChunks(tenant_id, chunk_ids) {
-      // One statement is one snapshot.
+      // One statement is one snapshot. In this order: by itself SQLite would read all chunks of the tenant.
       const places = chunk_ids.flatMap((chunk_id) => {
         const place = /^chk_([0-9a-f]{32})_(\d+)_(\d+)$/.exec(chunk_id);
         return place ? [[`doc_${place[1]}`, Number(place[2]), Number(place[3])]] : [];
@@ -121,9 +123,9 @@ export function createSqliteDocuments(
         `SELECT documents.*, chunks.version AS chunk_version, ordinal, text, page, char_start, char_end, heading_path,
            token_count
          FROM json_each(?) AS place
-         JOIN chunks ON chunks.document_id = place.value ->> 0 AND chunks.version = place.value ->> 1
+         CROSS JOIN chunks ON chunks.document_id = place.value ->> 0 AND chunks.version = place.value ->> 1
            AND chunks.ordinal = place.value ->> 2
-         JOIN documents ON documents.document_id = chunks.document_id
+         CROSS JOIN documents ON documents.document_id = chunks.document_id
          WHERE documents.tenant_id = ? AND documents.removed = 0`,
         JSON.stringify(places),
         tenant_id,

@@ -11,7 +11,9 @@ import type {
 } from "../../ports/storage-maintenance.ts";
 import { type Row, toDocument, toVector } from "./rows.ts";
 import { openDatabase, type Sql, statements, translateError } from "./schema.ts";
-import { vectorTable } from "./write-index.ts";
+import { isZero, toCode, toHalves } from "./vector-code.ts";
+import { allVectorTables, toBlock, type VectorTables, vectorTables } from "./vector-tables.ts";
+import { embeddersInForce } from "./write-embedders.ts";
 import type { Writer } from "./writer.ts";
 
 /** Rows dropped in one transaction. */
@@ -34,8 +36,8 @@ interface StrayKind {
   what: string;
   /** Of all such rows, what `drop` knows them by, as `key`. */
   find: string;
-  /** Takes a JSON array of those keys, and looks once more. */
-  drop: string;
+  /** Takes a JSON array of those keys, and looks once more; or the tables of vectors that they are of. */
+  drop: string | VectorTables;
 }
 
 /** @param db a connection that only reads; for what takes long, another one is opened */
@@ -70,16 +72,8 @@ export function createSqliteMaintenance(path: string, db: DatabaseSync, writer: 
       find: `SELECT ${key} AS key FROM ${table} WHERE ${stray}`,
       drop: `DELETE FROM ${table} WHERE ${key} IN (SELECT value FROM json_each(?)) AND ${stray}`,
     });
-    /** Rows of a virtual table, looked for in the plain table that knows their ids. */
-    const entries = (what: string, table: string, from: string, id: string): StrayKind => {
-      const stray = (row: string) =>
-        `NOT EXISTS (SELECT 1 FROM chunks WHERE chunk_row = ${row} AND indexed = 1)`;
-      return {
-        what,
-        find: `SELECT ${id} AS key FROM ${from} WHERE ${stray(`${from}.${id}`)}`,
-        drop: `DELETE FROM ${table} WHERE rowid IN (SELECT value FROM json_each(?1) AS item WHERE ${stray("item.value")})`,
-      };
-    };
+    const unindexed = (row: string) =>
+      `NOT EXISTS (SELECT 1 FROM chunks WHERE chunk_row = ${row} AND indexed = 1)`;
     const of = "versions that nobody sees";
     return [
       // What these leave behind in the others goes with the others.
@@ -97,12 +91,17 @@ export function createSqliteMaintenance(path: string, db: DatabaseSync, writer: 
         "chunk_row",
         "NOT EXISTS (SELECT 1 FROM chunks WHERE chunks.chunk_row = embeddings.chunk_row)",
       ),
-      entries("keyword entries of no indexed chunk", "chunks_fts", "chunks_fts_docsize", "id"),
-      ...sql("SELECT embedder_row FROM embedders")
-        .all()
-        .map(({ embedder_row: row }) =>
-          entries("index entries of no indexed chunk", `vectors_${row}`, `vectors_${row}_rowids`, "rowid"),
-        ),
+      {
+        what: "keyword entries of no indexed chunk",
+        // The plain table that knows the ids of the virtual one.
+        find: `SELECT id AS key FROM chunks_fts_docsize AS words WHERE ${unindexed("words.id")}`,
+        drop: `DELETE FROM chunks_fts WHERE rowid IN (SELECT value FROM json_each(?1) AS item WHERE ${unindexed("item.value")})`,
+      },
+      ...allVectorTables(sql).map((tables) => ({
+        what: "index entries of no indexed chunk",
+        find: `SELECT chunk_row AS key FROM ${tables.vectors} AS own WHERE ${unindexed("own.chunk_row")}`,
+        drop: tables,
+      })),
     ];
   }
 
@@ -120,7 +119,7 @@ export function createSqliteMaintenance(path: string, db: DatabaseSync, writer: 
     /*
      * The online backup, in one step: one read transaction, which in WAL mode nobody waits for. In several steps it
      * would begin anew with every commit in between. Not VACUUM INTO: that builds every table anew, on this thread,
-     * and promises neither an fsync nor to keep row ids, by which sqlite-vec finds its vectors.
+     * and promises neither an fsync nor to keep row ids, by which vectors and keywords find their chunks.
      */
     async copyTo(folder) {
       const target = join(folder, basename(path));
@@ -171,9 +170,13 @@ export function createSqliteMaintenance(path: string, db: DatabaseSync, writer: 
 
     async dropStrayRows() {
       let dropped = 0;
-      const drop = async (sql: string, keys: unknown[]) => {
+      const drop = async (how: StrayKind["drop"], keys: unknown[]) => {
         if (keys.length === 0) return;
-        dropped += await writer.write<number>({ op: "run", sql, values: [JSON.stringify(keys)] });
+        dropped += await writer.write<number>(
+          typeof how === "string"
+            ? { op: "run", sql: how, values: [JSON.stringify(keys)] }
+            : { op: "drop_stray_vectors", tables: how, chunk_rows: keys as number[] },
+        );
       };
       for (const kind of await read(strayKinds)) {
         // Looked for beside everybody else: the search reads the whole table, and the write lock must not wait for it.
@@ -221,7 +224,9 @@ export function createSqliteMaintenance(path: string, db: DatabaseSync, writer: 
 }
 
 /** The rows of one statement, and whatever is read before its last one, are one snapshot. */
-function countVersion(sql: Sql, document_id: string, version: number, wanted: string): VersionCounts {
+function countVersion(sql: Sql, document_id: string, version: number, configured: string): VersionCounts {
+  const wanted = embeddersInForce(sql).serving ?? configured;
+  const wantedTables = vectorTables(sql, wanted);
   const counts: VersionCounts = {
     chunks: 0,
     end: 0,
@@ -243,16 +248,40 @@ function countVersion(sql: Sql, document_id: string, version: number, wanted: st
       counts.unembedded += 1;
       continue;
     }
-    if (embedder_id !== wanted) counts.of_other_embedders += 1;
-    const bytes = vector as Uint8Array;
-    const table = vectorTable(sql, embedder_id as string);
-    const entry = table && sql(`SELECT vector FROM ${table} WHERE rowid = ?`).get(chunk_row as number);
-    const right = entry
-      ? Buffer.compare(entry.vector as Uint8Array, bytes) === 0
-      : toVector(bytes).every((value) => value === 0);
-    if (!right) counts.without_neighbours += 1;
+    if (embedder_id !== wanted) {
+      // A reindex under way keeps the vectors of the next embedder with the chunks.
+      const served =
+        wantedTables &&
+        sql(`SELECT 1 FROM ${wantedTables.vectors} WHERE chunk_row = ?`).get(chunk_row as number);
+      if (served) continue;
+      counts.of_other_embedders += 1;
+    }
+    const own = toVector(vector as Uint8Array);
+    if (!hasNeighbours(sql, embedder_id as string, chunk_row as number, own)) counts.without_neighbours += 1;
   }
   return counts;
+}
+
+/** Whether the index holds this vector and its code; a vector that is all zero has no place there. */
+function hasNeighbours(sql: Sql, embedder_id: string, chunk_row: number, vector: Float32Array): boolean {
+  const tables = vectorTables(sql, embedder_id);
+  const entry =
+    tables &&
+    sql(
+      `SELECT own.vector, rows, codes FROM ${tables.vectors} AS own LEFT JOIN ${tables.codes} USING (block)
+       WHERE chunk_row = ?`,
+    ).get(chunk_row);
+  if (isZero(vector)) return entry === undefined;
+  if (!entry || entry.rows === null) return false;
+  const { rows, codes } = toBlock(entry);
+  const code = toCode(vector);
+  const place = rows.indexOf(chunk_row);
+  const stored = codes.subarray(place * code.length, (place + 1) * code.length);
+  return (
+    place >= 0 &&
+    Buffer.compare(entry.vector as Uint8Array, toHalves(vector)) === 0 &&
+    Buffer.compare(stored, code) === 0
+  );
 }
 
 /** Gathers the names in a table of this connection: asking the checkpoints for each key would read all of them. */

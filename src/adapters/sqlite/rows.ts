@@ -83,3 +83,8 @@ export function conditions(given: Record<string, string | number | undefined>) {
     values: present.map(([, value]) => value as string | number),
   };
 }
+
+/** The tenant as one word that no stemming changes. */
+export function tenantWord(tenant_id: string): string {
+  return `t${Buffer.from(tenant_id).toString("hex")}x`;
+}

@@ -10,11 +10,13 @@ import {
   type SQLOutputValue,
   type StatementResultingChanges,
 } from "node:sqlite";
-import { getLoadablePath } from "sqlite-vec";
 import { SluiceError } from "../../errors.ts";
+import { separateWords } from "../keywords.ts";
+import { tenantWord } from "./rows.ts";
+import { takeOverVectors } from "./take-over-vectors.ts";
 
 /** Each entry takes the schema from its index to the next; `user_version` counts the applied ones. Never edit one. */
-const migrations: string[] = [
+export const migrations: (string | Migration)[] = [
   `
   CREATE TABLE documents (
     document_id TEXT PRIMARY KEY,
@@ -211,12 +213,54 @@ const migrations: string[] = [
   CREATE TABLE leads (task TEXT PRIMARY KEY, holder TEXT NOT NULL, until INTEGER NOT NULL) WITHOUT ROWID;
   `,
   `
+  -- English words are stemmed; those of other languages are what they are on both sides, so that they match themselves.
+  -- The tenant is a word of its own column, so that a search of a small one reads no others' entries.
+  DROP TABLE chunks_fts;
+  CREATE VIRTUAL TABLE chunks_fts USING fts5 (
+    text, headings, filename, tenant,
+    content = '', contentless_delete = 1, tokenize = 'porter unicode61 remove_diacritics 2'
+  );
+  INSERT INTO chunks_fts (rowid, text, headings, filename, tenant)
+  SELECT chunk_row, separate_words(text),
+    separate_words((SELECT group_concat(value, ' ') FROM json_each(heading_path))),
+    separate_words(coalesce(versions.filename, documents.filename)), tenant_word(documents.tenant_id)
+  FROM chunks LEFT JOIN documents USING (document_id)
+    LEFT JOIN versions ON versions.document_id = chunks.document_id AND versions.version = chunks.version
+  WHERE chunks.indexed = 1;
+  `,
+  takeOverVectors,
+  `
+  -- Versions that have a vector of an embedder for every chunk.
+  CREATE TABLE indexed_versions (
+    document_id TEXT NOT NULL,
+    version INTEGER NOT NULL,
+    embedder_id TEXT NOT NULL,
+    PRIMARY KEY (document_id, version, embedder_id)
+  ) WITHOUT ROWID;
+  CREATE INDEX indexed_by ON indexed_versions (embedder_id);
+  INSERT INTO indexed_versions
+    SELECT documents.document_id, documents.searchable_version, checkpoints.data ->> 'embedder_id'
+    FROM documents JOIN checkpoints ON checkpoints.document_id = documents.document_id
+      AND checkpoints.version = documents.searchable_version AND checkpoints.stage = 'embedding'
+    WHERE documents.removed = 0 AND checkpoints.data ->> 'embedder_id' IS NOT NULL;
+  -- One row: whose vectors searches go by, and what a reindex is to put in their place.
+  CREATE TABLE embedder_state (serving TEXT, target TEXT, began_at TEXT, listed_to TEXT);
+  INSERT INTO embedder_state (serving)
+    SELECT (SELECT embedder_id FROM indexed_versions GROUP BY embedder_id ORDER BY count(*) DESC LIMIT 1);
+  CREATE TABLE retired_embedders (embedder_id TEXT PRIMARY KEY) WITHOUT ROWID;
+  `,
+  `
   -- The document that another one came inside: a mail, an archive.
   ALTER TABLE documents ADD COLUMN parent_document_id TEXT;
   CREATE INDEX documents_parent ON documents (parent_document_id, document_id)
     WHERE parent_document_id IS NOT NULL AND removed = 0;
   `,
 ];
+
+/** What SQL alone can't do. `tell` is for what takes long enough that somebody wonders. */
+export type Migration = (db: DatabaseSync, sql: Sql, tell: (message: string) => void) => void;
+
+const UPGRADE_WAIT_MS = 3_600_000;
 
 export interface OpenOptions {
   /** Default false. A reader cannot create the file or its schema. */
@@ -232,12 +276,12 @@ export function openDatabase(path: string, options: OpenOptions = {}): DatabaseS
   return translated(() => {
     const db = new DatabaseSync(path, {
       readOnly: options.readOnly ?? false,
-      allowExtension: true,
+      allowExtension: !options.readOnly,
       timeout: 5_000,
     });
-    db.loadExtension(getLoadablePath());
-    db.enableLoadExtension(false);
     if (!options.readOnly) {
+      // Only a migration allows it again, for itself.
+      db.enableLoadExtension(false);
       db.exec("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 2000;");
     }
     db.exec("PRAGMA cache_size = -16000; PRAGMA temp_store = MEMORY; PRAGMA mmap_size = 268435456;");
@@ -250,10 +294,20 @@ export function openDatabase(path: string, options: OpenOptions = {}): DatabaseS
  *
  * @throws SluiceError storage_unavailable when the file was written by a newer Sluice
  */
-export function migrate(db: DatabaseSync): void {
+export function migrate(db: DatabaseSync, tell: (message: string) => void = () => {}): void {
+  // What migrations ask for beside SQLite's own functions.
+  db.function("separate_words", { deterministic: true }, (text) => separateWords(String(text ?? "")));
+  db.function("tenant_word", { deterministic: true }, (tenant_id) => tenantWord(String(tenant_id ?? "")));
+  const version = () => db.prepare("PRAGMA user_version").get()?.user_version as number;
+  const before = version();
+  if (before > 0 && before < migrations.length) {
+    tell(`The database has schema ${before}: it is taken to ${migrations.length}, a large one in minutes.`);
+    // Of several processes that start, one does it, and the others wait as long as it takes.
+    db.exec(`PRAGMA busy_timeout = ${UPGRADE_WAIT_MS}`);
+  }
   db.exec("BEGIN IMMEDIATE");
   try {
-    const { user_version } = db.prepare("PRAGMA user_version").get() as { user_version: number };
+    const user_version = version();
     if (user_version > migrations.length) {
       throw new SluiceError(
         "storage_unavailable",
@@ -261,7 +315,10 @@ export function migrate(db: DatabaseSync): void {
         { retryable: false },
       );
     }
-    for (const sql of migrations.slice(user_version)) db.exec(sql);
+    for (const migration of migrations.slice(user_version)) {
+      if (typeof migration === "string") db.exec(migration);
+      else migration(db, statements(db), tell);
+    }
     db.exec(`PRAGMA user_version = ${migrations.length}`);
     db.exec("COMMIT");
   } catch (error) {

@@ -1,130 +1,35 @@
-/** The two searches, as SQL over sqlite-vec and FTS5. Synchronous: they run on reader threads. */
+/** What both searches go by: who may see what, and what fits a filter. Synchronous: they run on reader threads. */
 
 import { SluiceError } from "../../errors.ts";
 import type { FilterCondition, FilterScalar, SearchFilter } from "../../filter.ts";
 import { chunkId } from "../../ids.ts";
 import type { IndexHit, IndexScope } from "../../ports/vector-index.ts";
-import { toBytes } from "./rows.ts";
 import type { Sql } from "./schema.ts";
-import { vectorTable } from "./write-index.ts";
+import { embeddersInForce } from "./write-embedders.ts";
 
 type Values = (string | number)[];
 
-/** sqlite-vec answers at most this many neighbours at once. */
-const MAX_NEIGHBOURS = 4_096;
-
 /** Joins a chunk to its document where that version is the one that searches see. */
-const VISIBLE = `JOIN documents ON documents.document_id = chunks.document_id
+export const VISIBLE = `JOIN documents ON documents.document_id = chunks.document_id
   AND documents.searchable_version = chunks.version AND documents.removed = 0`;
 
-export function nearest(
-  sql: Sql,
-  embedder_id: string,
-  scope: IndexScope,
-  vector: Float32Array,
-  limit: number,
-): IndexHit[] {
-  if (!vector.some((value) => value !== 0)) return [];
-  const table = vectorTable(sql, embedder_id);
-  if (!table) {
-    refuseOthers(sql, embedder_id, scope);
-    return [];
-  }
-  const narrowed = scope.collection !== undefined || scope.filter !== undefined;
-  // Entries not (or no longer) visible are few: asking for somewhat more usually leaves enough. Where it does not,
-  // or where conditions leave out many, the visible rows are named to the index, which is exact but reads them first.
-  if (!narrowed) {
-    const wanted = Math.min(MAX_NEIGHBOURS, limit * 2 + 32);
-    const { hits, seen } = neighbours(sql, table, scope, vector, wanted, "", []);
-    if (hits.length >= limit || seen < wanted) return finish(sql, embedder_id, scope, hits.slice(0, limit));
-  }
-  const { where, values } = conditions(scope);
-  const { hits } = neighbours(
-    sql,
-    table,
-    scope,
-    vector,
-    Math.min(MAX_NEIGHBOURS, limit),
-    `AND rowid IN (SELECT chunk_row FROM chunks ${VISIBLE} WHERE ${where})`,
-    values,
-  );
-  return finish(sql, embedder_id, scope, hits);
-}
-
-/** No hits at all may mean that everything there was embedded by another embedder: then say so. */
-function finish(sql: Sql, embedder_id: string, scope: IndexScope, hits: IndexHit[]): IndexHit[] {
-  if (hits.length === 0) refuseOthers(sql, embedder_id, scope);
-  return hits;
-}
-
-function neighbours(
-  sql: Sql,
-  table: string,
-  scope: IndexScope,
-  vector: Float32Array,
-  wanted: number,
-  restriction: string,
-  values: Values,
-): { hits: IndexHit[]; seen: number } {
-  const rows = sql(
-    `WITH near AS MATERIALIZED (
-       SELECT rowid AS chunk_row, distance FROM ${table}
-       WHERE vector MATCH ? AND k = ? AND tenant_id = ? ${restriction}
-     )
-     SELECT near.distance, chunks.document_id, chunks.version, chunks.ordinal, documents.document_id AS visible
-     FROM near JOIN chunks USING (chunk_row) LEFT ${VISIBLE}
-     ORDER BY near.distance, chunks.document_id, chunks.ordinal`,
-  ).all(toBytes(vector), wanted, scope.tenant_id, ...values);
-  const hits = rows
-    .filter((row) => row.visible !== null)
-    .map((row) => toHit(row, 1 - (row.distance as number)));
-  return { hits, seen: rows.length };
-}
-
-export function matching(sql: Sql, scope: IndexScope, words: string, limit: number): IndexHit[] {
-  const query = toFtsQuery(words);
-  if (query === "") return [];
-  const { where, values } = conditions(scope);
-  const rows = sql(
-    `SELECT bm25(chunks_fts, 1.0, 0.5) AS rank, chunks.document_id, chunks.version, chunks.ordinal
-     FROM chunks_fts JOIN chunks ON chunks.chunk_row = chunks_fts.rowid ${VISIBLE}
-     WHERE chunks_fts MATCH ? AND ${where}
-     ORDER BY rank, chunks.document_id, chunks.ordinal LIMIT ?`,
-  ).all(query, ...values, limit);
-  return rows.map((row) => toHit(row, -(row.rank as number)));
-}
-
-function toHit(row: Record<string, unknown>, score: number): IndexHit {
+export function toHit(row: Record<string, unknown>, score: number): IndexHit {
   const document_id = row.document_id as string;
   const version = row.version as number;
   return { chunk_id: chunkId(document_id, version, row.ordinal as number), document_id, version, score };
 }
 
-function refuseOthers(sql: Sql, embedder_id: string, scope: IndexScope): void {
-  const other = sql(
-    `SELECT embeddings.embedder_id FROM documents
-     JOIN chunks ON chunks.document_id = documents.document_id AND chunks.version = documents.searchable_version
-     JOIN embeddings USING (chunk_row)
-     WHERE documents.tenant_id = ? AND documents.removed = 0 LIMIT 1`,
-  ).get(scope.tenant_id);
-  if (other && other.embedder_id !== embedder_id) {
-    throw new SluiceError(
-      "embedder_mismatch",
-      `The index was made with the embedder ${other.embedder_id}, but ${embedder_id} is configured.`,
-    );
-  }
+/** Vectors of an embedder that doesn't serve may be there for a part of the documents only. */
+export function refuseOthers(sql: Sql, embedder_id: string): void {
+  const { serving } = embeddersInForce(sql);
+  if (serving === null || serving === embedder_id) return;
+  throw new SluiceError(
+    "embedder_mismatch",
+    `Searches go by vectors of ${serving} here, not by those of ${embedder_id}.`,
+  );
 }
 
-/** Plain words to FTS5's query language: each word quoted, any of them may match, BM25 ranks the rest. */
-export function toFtsQuery(words: string): string {
-  const terms = words.match(/[\p{L}\p{N}\p{M}\p{Co}]+/gu) ?? [];
-  return [...new Set(terms)]
-    .slice(0, 64)
-    .map((term) => `"${term}"`)
-    .join(" OR ");
-}
-
-function conditions(scope: IndexScope): { where: string; values: Values } {
+export function conditions(scope: IndexScope): { where: string; values: Values } {
   const where = ["documents.tenant_id = ?"];
   const values: Values = [scope.tenant_id];
   if (scope.collection !== undefined) {

@@ -1,8 +1,9 @@
 /** One reader: its own read-only connection on its own thread, so that a search delays nothing else. */
 import { type MessagePort, parentPort, workerData } from "node:worker_threads";
 import { SluiceError } from "../../errors.ts";
+import { matching } from "./keywords.ts";
+import { nearest } from "./nearest.ts";
 import { openDatabase, statements, translateError } from "./schema.ts";
-import { matching, nearest } from "./search-queries.ts";
 import type { SearchReply, SearchTask } from "./search-threads.ts";
 
 const port = parentPort as MessagePort;
@@ -20,6 +21,8 @@ port.on("message", (task: SearchTask | "close") => {
 
 function answer(task: SearchTask): SearchReply {
   try {
+    // One snapshot for all that a search reads: which embedder serves, and its vectors.
+    db.exec("BEGIN");
     const hits =
       task.kind === "nearest"
         ? nearest(sql, task.embedder_id, task.scope, task.vector, task.limit)
@@ -30,5 +33,7 @@ function answer(task: SearchTask): SearchReply {
     if (error instanceof SluiceError)
       return { id: task.id, failure: { code: error.code, message: error.message } };
     return { id: task.id, defect: error instanceof Error ? (error.stack ?? error.message) : String(error) };
+  } finally {
+    if (db.isTransaction) db.exec("COMMIT");
   }
 }

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import type { ApiKeyStore } from "../../ports/api-key-store.ts";
 import type { DocumentStore } from "../../ports/document-store.ts";
 import type { JobQueue } from "../../ports/job-queue.ts";
+import type { Log } from "../../ports/log.ts";
 import type { StorageMaintenance } from "../../ports/storage-maintenance.ts";
 import type { System } from "../../ports/system.ts";
 import type { VectorIndex } from "../../ports/vector-index.ts";
@@ -15,6 +16,7 @@ import { createSqliteQueue } from "./queue.ts";
 import { openDatabase } from "./schema.ts";
 import { createSearchThreads } from "./search-threads.ts";
 import { createSqliteIndex } from "./vector-index.ts";
+import type { Effects } from "./write-commit.ts";
 import { startWriter } from "./writer.ts";
 
 export interface SqliteStorageOptions {
@@ -22,6 +24,8 @@ export interface SqliteStorageOptions {
   folder: string;
   system: System;
   embedder: { embedder_id: string; dimensions: number };
+  /** Hears what an upgrade of a large database is at. Default nobody. */
+  log?: Log;
   /** Threads that searches run on. Default 2. */
   search_threads?: number;
 }
@@ -44,10 +48,11 @@ export async function openSqliteStorage(options: SqliteStorageOptions): Promise<
   const path = join(folder, DATABASE_FILE);
   // The writer makes the schema; only then is there something to read.
   let ring: ((bell: "events" | "jobs") => void) | undefined;
-  const writer = await startWriter({ path, folder }, (effects) => {
+  const rang = (effects: Effects) => {
     if (effects.events) ring?.("events");
     if (effects.jobs) ring?.("jobs");
-  });
+  };
+  const writer = await startWriter({ path, folder }, rang, (message) => options.log?.info({ path }, message));
   const db = openDatabase(path, { readOnly: true });
   const doorbell = createDoorbell(folder, db);
   ring = doorbell.rung;

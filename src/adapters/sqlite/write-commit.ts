@@ -5,6 +5,7 @@ import { type Commit, ConflictError } from "../../ports/document-store.ts";
 import { toBytes } from "./rows.ts";
 import type { Sql } from "./schema.ts";
 import { putChunk } from "./write-chunk.ts";
+import { putIndexed, requireEmbedders } from "./write-embedders.ts";
 import { dropIndexed } from "./write-index.ts";
 import { cancelJob, insertJob, redriveJob, requireLease, settleJob } from "./write-jobs.ts";
 
@@ -18,6 +19,7 @@ export interface Effects {
 export function applyCommit(sql: Sql, commit: Commit, now: number, effects: Effects): number {
   const { tenant_id } = commit;
   if (commit.lease) requireLease(sql, commit.lease);
+  if (commit.embedders) requireEmbedders(sql, commit.embedders);
   if (commit.document) putDocument(sql, commit.document.record, commit.document.expect_revision);
   if (commit.remove_document) {
     const { document_id, expect_revision } = commit.remove_document;
@@ -67,6 +69,7 @@ export function applyCommit(sql: Sql, commit: Commit, now: number, effects: Effe
       ).run(embedder_id, toBytes(vector), document_id, version, ordinal);
     }
   }
+  if (commit.indexed) putIndexed(sql, tenant_id, commit.indexed);
   if (commit.erase_document) eraseDocument(sql, tenant_id, commit.erase_document);
   if (commit.answer) {
     const a = commit.answer;
@@ -185,6 +188,7 @@ function discardVersions(sql: Sql, document_id: string, versions: number[]): voi
     ).run(document_id, version);
     sql("DELETE FROM chunks WHERE document_id = ? AND version = ?").run(document_id, version);
     sql("DELETE FROM checkpoints WHERE document_id = ? AND version = ?").run(document_id, version);
+    sql("DELETE FROM indexed_versions WHERE document_id = ? AND version = ?").run(document_id, version);
   }
 }
 

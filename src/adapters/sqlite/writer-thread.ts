@@ -13,7 +13,8 @@ import { doorbells } from "./doorbell.ts";
 import { migrate, openDatabase, statements, translateError } from "./schema.ts";
 import { noticeClock } from "./write-clock.ts";
 import { applyCommit, type Effects } from "./write-commit.ts";
-import { removeIndexed, stageEntries } from "./write-index.ts";
+import { applyEmbedderChange } from "./write-embedders.ts";
+import { addVectors, dropStrayVectors, removeIndexed, stageEntries } from "./write-index.ts";
 import { applyJobChange, claimJobs, heartbeat, removeWorker, requireLease } from "./write-jobs.ts";
 import { monotonicMs, type WriteAnswer, type WriteRequest, type WriterData } from "./writer.ts";
 
@@ -44,7 +45,7 @@ function openMigrated(): DatabaseSync {
   try {
     const database = openDatabase(path);
     database.exec("PRAGMA busy_timeout = 10000");
-    migrate(database);
+    migrate(database, (notice) => port.postMessage({ notice }));
     return database;
   } catch (error) {
     // Thrown, it would lose what it is, and might overtake the message. Messages are handed over before the exit is told.
@@ -134,8 +135,15 @@ function execute(request: WriteRequest, effects: Effects): unknown {
     case "stage":
       if (request.lease) requireLease(sql, request.lease);
       return stageEntries(sql, request.embedder_id, request.dimensions, request.entries);
+    case "add":
+      if (request.lease) requireLease(sql, request.lease);
+      return addVectors(sql, request.embedder_id, request.dimensions, request.entries);
+    case "embedders":
+      return applyEmbedderChange(sql, request.change);
     case "remove_indexed":
       return removeIndexed(sql, request.tenant_id, request.document_id, request.version);
+    case "drop_stray_vectors":
+      return dropStrayVectors(sql, request.tables, request.chunk_rows);
     case "run":
       return Number(sql(request.sql).run(...request.values).changes);
     case "close":

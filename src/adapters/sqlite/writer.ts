@@ -5,7 +5,9 @@ import type { Lease } from "../../job.ts";
 import { type Commit, ConflictError, type ConflictReason } from "../../ports/document-store.ts";
 import type { WorkerPresence } from "../../ports/job-queue.ts";
 import type { IndexEntry } from "../../ports/vector-index.ts";
+import type { VectorTables } from "./vector-tables.ts";
 import type { Effects } from "./write-commit.ts";
+import type { EmbedderChange } from "./write-embedders.ts";
 import type { JobChange } from "./write-jobs.ts";
 
 export interface WriterData {
@@ -33,7 +35,10 @@ export type WriteOperation =
       entries: IndexEntry[];
       lease: Lease | undefined;
     }
+  | { op: "add"; embedder_id: string; dimensions: number; entries: IndexEntry[]; lease: Lease | undefined }
+  | { op: "embedders"; change: EmbedderChange }
   | { op: "remove_indexed"; tenant_id: string; document_id: string; version: number }
+  | { op: "drop_stray_vectors"; tables: VectorTables; chunk_rows: number[] }
   | { op: "run"; sql: string; values: (string | number | null)[] }
   | { op: "close" };
 export type WriteRequest = WriteOperation & { id: number /** By `monotonicMs`. */; asked_at: number };
@@ -81,15 +86,25 @@ export function monotonicMs(): number {
   return Number(process.hrtime.bigint() / 1_000_000n);
 }
 
-/** @param onCommit called after each commit of this writer, with what it may mean to others */
-export async function startWriter(data: WriterData, onCommit: (effects: Effects) => void): Promise<Writer> {
+/**
+ * @param onCommit called after each commit of this writer, with what it may mean to others
+ * @param tell hears of what makes the start take long
+ */
+export async function startWriter(
+  data: WriterData,
+  onCommit: (effects: Effects) => void,
+  tell: (message: string) => void = () => {},
+): Promise<Writer> {
   const thread = new Worker(sibling("writer-thread"), { workerData: data });
   const waiting = new Map<number, { resolve: (value: never) => void; reject: (error: unknown) => void }>();
   let lastId = 0;
   let dead: Error | undefined;
 
   await new Promise<void>((resolve, reject) => {
-    thread.once("message", ({ unusable }: { unusable?: Omit<WriteAnswer, "id"> }) => {
+    type Opening = { notice?: string; unusable?: Omit<WriteAnswer, "id"> };
+    thread.on("message", function opening({ notice, unusable }: Opening) {
+      if (notice !== undefined) return tell(notice);
+      thread.off("message", opening);
       if (unusable) reject(errorOf(unusable));
       else resolve();
     });

@@ -1,25 +1,40 @@
 /**
  * An embedder with a model and without a network: each token of the vocabulary has a vector, and a text's vector is the
- * mean of those of its tokens. Which vectors, was learnt from a sentence transformer (models/README.md). It knows words
- * that mean the same; it doesn't know their order.
+ * mean of those of its tokens. Which vectors, was learnt from a sentence transformer and from much text (models/README.md).
+ * It knows words that mean the same; it doesn't know their order.
  */
-import { setImmediate as nextTurn } from "node:timers/promises";
+import { Worker } from "node:worker_threads";
+import { SluiceError } from "../../errors.ts";
 import type { Embedder } from "../../ports/embedder.ts";
-import { readStaticModel, type StaticModel } from "./model.ts";
-import { createTokenizer } from "./tokenizer.ts";
+import { readModelHeader, shippedModelFolder } from "./model.ts";
 
 export interface StaticEmbedderOptions {
-  /** Folder of the model. */
-  folder: string;
+  /** Folder of another model than the one that is shipped. */
+  folder?: string;
 }
 
-/** Milliseconds of work after which other work of the process gets its turn. */
-const TURN_MS = 10;
+export interface EmbedTask {
+  id: number;
+  texts: string[];
+  /** Its one number is set to 1 when nobody waits any more. */
+  stop?: Int32Array;
+}
+
+export interface EmbedReply {
+  id: number;
+  vectors: Float32Array;
+}
+
+interface Waiter {
+  resolve(vectors: Float32Array): void;
+  reject(error: unknown): void;
+}
 
 /** @throws Error when there is no model in the folder */
-export async function createStaticEmbedder({ folder }: StaticEmbedderOptions): Promise<Embedder> {
-  const model = await readStaticModel(folder);
-  const toVector = createEncoder(model);
+export async function createStaticEmbedder(options: StaticEmbedderOptions = {}): Promise<Embedder> {
+  const folder = options.folder ?? shippedModelFolder();
+  const { name, dimensions } = await readModelHeader(folder);
+  const ask = createThread(folder);
 
   async function embed(
     texts: string[],
@@ -27,22 +42,14 @@ export async function createStaticEmbedder({ folder }: StaticEmbedderOptions): P
     signal?: AbortSignal,
   ): Promise<Float32Array[]> {
     signal?.throwIfAborted();
-    const vectors: Float32Array[] = [];
-    let turnBegan = performance.now();
-    for (const text of texts) {
-      if (performance.now() - turnBegan > TURN_MS) {
-        await nextTurn();
-        signal?.throwIfAborted();
-        turnBegan = performance.now();
-      }
-      vectors.push(toVector(text));
-    }
-    return vectors;
+    if (texts.length === 0) return [];
+    const vectors = await ask(texts, signal);
+    return texts.map((_, place) => vectors.subarray(place * dimensions, (place + 1) * dimensions));
   }
 
   return {
-    embedder_id: model.name,
-    dimensions: model.dimensions,
+    embedder_id: name,
+    dimensions,
     batch_size: 128,
     embed,
     async check() {
@@ -51,32 +58,58 @@ export async function createStaticEmbedder({ folder }: StaticEmbedderOptions): P
   };
 }
 
-/** Makes the function from text to vector: of length 1, or all zero where nothing is known of the text. */
-function createEncoder({
-  dimensions,
-  vocabulary,
-  scales,
-  numbers,
-}: StaticModel): (text: string) => Float32Array {
-  const tokenizer = createTokenizer(vocabulary);
-  const sum = new Float64Array(dimensions);
-  const add = (token: number) => {
-    const scale = scales[token] as number;
-    const start = token * dimensions;
-    for (let place = 0; place < dimensions; place += 1) {
-      sum[place] = (sum[place] as number) + (numbers[start + place] as number) * scale;
+/** The thread is started by the first text, and keeps no process alive that waits for nothing else. */
+function createThread(folder: string) {
+  const waiting = new Map<number, Waiter>();
+  let lastId = 0;
+  let thread: Worker | undefined;
+
+  function start(): Worker {
+    const started = new Worker(new URL(besides("thread"), import.meta.url), { workerData: { folder } });
+    started.on("message", ({ id, vectors }: EmbedReply) => settle(id)?.resolve(vectors));
+    const drop = (why: string) => {
+      // After its error comes its exit, when another may be at work already.
+      if (thread !== started) return;
+      thread = undefined;
+      for (const id of [...waiting.keys()]) settle(id)?.reject(new SluiceError("embedder_unavailable", why));
+    };
+    started.on("error", (error) => drop(`The thread of the static embedder failed: ${error}`));
+    started.on("exit", () => drop("The thread of the static embedder has ended."));
+    started.unref();
+    thread = started;
+    return started;
+  }
+
+  function settle(id: number): Waiter | undefined {
+    const waiter = waiting.get(id);
+    waiting.delete(id);
+    if (waiting.size === 0) thread?.unref();
+    return waiter;
+  }
+
+  return async (texts: string[], signal?: AbortSignal): Promise<Float32Array> => {
+    const id = ++lastId;
+    const stop = signal && new Int32Array(new SharedArrayBuffer(4));
+    const worker = thread ?? start();
+    const abort = () => {
+      if (stop) Atomics.store(stop, 0, 1);
+      settle(id)?.reject(signal?.reason);
+    };
+    try {
+      return await new Promise<Float32Array>((resolve, reject) => {
+        waiting.set(id, { resolve, reject });
+        worker.ref();
+        signal?.addEventListener("abort", abort, { once: true });
+        const task: EmbedTask = stop ? { id, texts, stop } : { id, texts };
+        worker.postMessage(task);
+      });
+    } finally {
+      signal?.removeEventListener("abort", abort);
     }
   };
-  return (text) => {
-    sum.fill(0);
-    tokenizer.encode(text, add);
-    let square = 0;
-    for (const value of sum) square += value * value;
-    const vector = new Float32Array(dimensions);
-    if (square > 0) {
-      const shrink = 1 / Math.sqrt(square);
-      for (let place = 0; place < dimensions; place += 1) vector[place] = (sum[place] as number) * shrink;
-    }
-    return vector;
-  };
+}
+
+/** Compiled and source files stand side by side under the same names. */
+function besides(name: string): string {
+  return `./${name}${import.meta.url.endsWith(".ts") ? ".ts" : ".js"}`;
 }

@@ -88,6 +88,15 @@ export function createTokenizer(vocabulary: string[]): Tokenizer {
   };
 }
 
+/** How many tokens a text has, for whoever cuts texts to a length that an embedder takes. */
+export function countTokens(tokenizer: Tokenizer, text: string): number {
+  let count = 0;
+  tokenizer.encode(text, () => {
+    count += 1;
+  });
+  return count;
+}
+
 function classifyAll(): Uint8Array {
   const classes = new Uint8Array(0x10000);
   for (let code = 0; code < classes.length; code += 1) classes[code] = classify(code);

@@ -9,6 +9,7 @@ import type { Block, DocumentFacts, ExtractedText } from "../../chunk.ts";
 import { SluiceError } from "../../errors.ts";
 import type { BlobStore } from "../../ports/blob-store.ts";
 import { collectChildren } from "../children.ts";
+import { openPageCache } from "../page-cache.ts";
 import type { Stage, StageContext } from "../stage.ts";
 
 interface ExtractCheckpoint extends Record<string, unknown> {
@@ -27,14 +28,20 @@ export const extract: Stage<undefined, ExtractedText> = {
   async run(_input, context) {
     const { source, system, blobs, extractor, signal } = context;
     const inside = collectChildren(context);
+    const pages = await openPageCache(context);
     const extracted = await withLocalFile(context, (path) =>
       extractor.extract(
         { path, media_type: source.media_type, filename: source.filename },
         context.progress,
         signal,
+        pages,
         inside.take,
       ),
-    );
+    ).catch(async (error: unknown) => {
+      if (!signal.aborted) await pages.flush();
+      throw error;
+    });
+    await pages.settle();
     const { text, blocks, page_count, title, facts = {} } = extracted;
     // Fresh keys: a worker that lost its lease can only write beside its successor, never over it.
     const text_key = `${source.tenant_id}/${system.newId("blob")}`;

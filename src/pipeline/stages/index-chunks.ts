@@ -13,7 +13,7 @@ export const indexChunks: Stage<Chunked, Chunked> = {
 
   async run({ chunks_created }, context) {
     const { source, documents, index, signal, collection } = context;
-    const { tenant_id, document_id, version } = source;
+    const { tenant_id, document_id, version, filename } = source;
     let next = 0;
     while (next < chunks_created) {
       signal.throwIfAborted();
@@ -23,9 +23,11 @@ export const indexChunks: Stage<Chunked, Chunked> = {
       const last = batch.at(-1);
       if (!last) throw new Error(`${document_id} version ${version} lost its chunks from ${next} on`);
       await index.stage(
-        batch.map(({ vector, ...chunk }) => {
-          if (!vector) throw new Error(`${chunk.chunk_id} has no vector`);
-          return { chunk, tenant_id, collection, vector };
+        batch.map(({ vector, embedder_id, ...chunk }) => {
+          if (!vector || embedder_id !== index.embedder_id) {
+            throw new Error(`${chunk.chunk_id} has no vector of ${index.embedder_id}`);
+          }
+          return { chunk, tenant_id, collection, vector, filename };
         }),
         context.lease,
       );

@@ -25,6 +25,7 @@ async function unpack(zip: Buffer, extractor: Extractor = createInProcessExtract
     { path, media_type, filename },
     () => {},
     new AbortController().signal,
+    undefined,
     async (file) => {
       const parts: Uint8Array[] = [];
       for await (const part of file.content()) parts.push(part);

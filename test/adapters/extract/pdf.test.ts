@@ -22,7 +22,10 @@ test("headings by size, paragraphs by lines, list items, tables, pages", async (
     ],
     ["heading2", "2 Tolls"],
     ["paragraph", "The toll is paid before the gates open."],
-    ["table", "| Boat | Length | Toll |\n| Punt | 5 m | 2 crowns |\n| Barge | 30 m | 12 crowns |"],
+    [
+      "table",
+      "| Boat | Length | Toll |\n| --- | --- | --- |\n| Punt | 5 m | 2 crowns |\n| Barge | 30 m | 12 crowns |",
+    ],
   ]);
   expect(extracted.blocks.map(({ page }) => page)).toEqual([1, 1, 1, 1, 1, 1, 1, 2, 2, 2]);
   expect(extracted).toMatchObject({ page_count: 2, title: "The Lock Keeper's Guide" });

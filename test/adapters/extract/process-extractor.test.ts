@@ -126,6 +126,7 @@ describe("files inside a document", () => {
       source,
       () => {},
       never,
+      undefined,
       async ({ filename, media_type, size_bytes, content }) => {
         const parts: Buffer[] = [];
         for await (const part of content()) parts.push(Buffer.from(part));

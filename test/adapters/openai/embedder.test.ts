@@ -180,6 +180,20 @@ describe("a service that works", () => {
   });
 });
 
+test("base64 is asked for where wanted, and comes to the same vectors", async () => {
+  const service = await startService((response, { body }) => {
+    const data = vectorsOf(body.input).map((item) => ({
+      ...item,
+      embedding: Buffer.from(Float32Array.from(item.embedding).buffer).toString("base64"),
+    }));
+    json(response, 200, { data });
+  });
+  const embedder = embedderFor(service.url, testSystem().system, { encoding: "base64" });
+  expect(await embedder.embed(["one", "three"], "passage")).toEqual([unit("one"), unit("three")]);
+  expect(service.received[0]?.body.encoding_format).toBe("base64");
+  expect(embedder.embedder_id).toBe("openai:m:2");
+});
+
 describe("trouble that passes", () => {
   test("429: waits as long as Retry-After says", async () => {
     const busy = { error: { message: "slow down" } };

@@ -16,6 +16,13 @@ describe("parseVectors", () => {
     ]);
   });
 
+  test("takes base64, of 32-bit floats, little-endian, beside numbers", () => {
+    const base64 = Buffer.from(Float32Array.of(3, 4).buffer).toString("base64");
+    expect(base64).toBe("AABAQAAAgEA=");
+    const text = answer({ embedding: base64 }, { embedding: [0, 2] });
+    expect(parseVectors(text, 2)).toEqual([Float32Array.of(0.6, 0.8), Float32Array.of(0, 1)]);
+  });
+
   test.each([
     ["cut off", '{"data": [{"ind', "not JSON"],
     ["another shape", '{"vectors": []}', "without a list"],
@@ -31,8 +38,9 @@ describe("parseVectors", () => {
       answer({ index: 0, embedding: [1] }, { index: 2, embedding: [1] }),
       "unexpected index 2",
     ],
+    ["text", answer({ embedding: "3, 4" }, { embedding: [1] }), "list of numbers for text 0"],
     [
-      "base64",
+      "base64 of three bytes",
       answer({ index: 0, embedding: "AAAA" }, { index: 1, embedding: [1] }),
       "list of numbers for text 0",
     ],

@@ -58,6 +58,15 @@ describe("records", () => {
     expect(h.server.records("t1")).toHaveLength(3_100);
   });
 
+  test("an embedder of other dimensions needs another index, and is told so", async () => {
+    const h = await openBench();
+    const large = { embedder_id: "large@1", dimensions: 3_072 };
+    await expect(h.index.under(large)).rejects.toMatchObject({
+      code: "embedder_mismatch",
+      message: expect.stringContaining("SLUICE_PINECONE_HOST"),
+    });
+  });
+
   test("long vectors and metadata go in requests below 2 MB", async () => {
     const embedder = { embedder_id: "large@1", dimensions: 3_072 };
     const h = await openBench({ embedder });
@@ -213,6 +222,7 @@ describe("versions", () => {
     let looks = 0;
     const racing = h.withOptions({
       documents: {
+        embedders: h.documents.embedders,
         getDocument: h.documents.getDocument,
         locateChunks: async (...given) => {
           const located = await h.documents.locateChunks(...given);

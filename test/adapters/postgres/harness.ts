@@ -106,6 +106,7 @@ async function empty(url: string, schema: string): Promise<void> {
       [schema],
     );
     await client.query(`TRUNCATE ${rows[0].tables}; INSERT INTO ${schema}.clock VALUES (0);
+      INSERT INTO ${schema}.embedder_state DEFAULT VALUES;
       ALTER SEQUENCE ${schema}.event_sequence RESTART; ALTER SEQUENCE ${schema}.turn_sequence RESTART;`);
   });
 }
