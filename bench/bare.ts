@@ -117,6 +117,7 @@ function documentRow(
     size_bytes: 0,
     // Nobody hashed it; it only has to be another one for every document.
     sha256: given.document_id,
+    parent_document_id: null,
     status: "completed",
     stage: null,
     progress: { done: 0, total: null },

@@ -91,6 +91,7 @@ function newRecord(number: number): DocumentRecord {
     media_type: "text/plain",
     size_bytes: 1,
     sha256: document_id,
+    parent_document_id: null,
     status: "completed",
     stage: null,
     progress: { done: 1, total: 1 },

@@ -66,6 +66,49 @@ function documents(check: StorageTest): void {
     expect(await ids({ status: "completed" })).toEqual([]);
   });
 
+  check(
+    "documents that came inside another are listed by it: newest first, in pages, none removed",
+    async (h) => {
+      const parent = await upload(h);
+      const other = await upload(h, { parent_document_id: parent.document_id, collection: "other" });
+      const inside: DocumentRecord[] = [];
+      for (let count = 0; count < 5; count += 1) {
+        inside.push(await upload(h, { parent_document_id: parent.document_id }));
+      }
+      const grandchild = await upload(h, { parent_document_id: inside[0]!.document_id });
+      await upload(h);
+      await upload(h, { tenant_id: "t2", parent_document_id: parent.document_id });
+      const ids = async (query: Partial<DocumentQuery>) =>
+        (await h.documents.listDocuments({ tenant_id: "t1", limit: 100, ...query })).map(
+          (record) => record.document_id,
+        );
+      const newestFirst = inside.map((record) => record.document_id).reverse();
+      const parent_document_id = parent.document_id;
+      expect(await ids({ parent_document_id })).toEqual([...newestFirst, other.document_id]);
+      expect(await ids({ parent_document_id, limit: 2 })).toEqual(newestFirst.slice(0, 2));
+      expect(await ids({ parent_document_id, limit: 2, before: newestFirst[1]! })).toEqual(
+        newestFirst.slice(2, 4),
+      );
+      expect(await ids({ parent_document_id, collection: "other" })).toEqual([other.document_id]);
+      expect(await ids({ parent_document_id: inside[0]!.document_id })).toEqual([grandchild.document_id]);
+      expect(await ids({ parent_document_id: grandchild.document_id })).toEqual([]);
+      expect(await h.documents.getDocument("t1", grandchild.document_id)).toEqual(grandchild);
+
+      await change(h, inside[1]!, { parent_document_id: null });
+      newestFirst.splice(newestFirst.indexOf(inside[1]!.document_id), 1);
+      expect(await ids({ parent_document_id })).toEqual([...newestFirst, other.document_id]);
+
+      const [gone] = inside;
+      const { document_id, revision } = gone!;
+      await h.documents.commit([
+        { tenant_id: "t1", remove_document: { document_id, expect_revision: revision } },
+      ]);
+      expect(await ids({ parent_document_id })).toEqual([...newestFirst.slice(0, -1), other.document_id]);
+      // The parent may go first: what came out of it is found by it still.
+      expect(await ids({ parent_document_id: document_id })).toEqual([grandchild.document_id]);
+    },
+  );
+
   check("a document is found by its bytes, in its own tenant and collection", async (h) => {
     const record = await upload(h);
     expect(await h.documents.findByContent("t1", "default", record.sha256)).toEqual(record);

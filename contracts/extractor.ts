@@ -8,6 +8,8 @@ export interface ExtractorHarness {
   extractor: Extractor;
   /** Files that it can read, at least one, each with words that must come out. */
   readable: { source: ExtractionSource; words: string[] }[];
+  /** Files with others inside, each with the names of those, in order, and what they hold. Default: none. */
+  holding?: { source: ExtractionSource; files: [filename: string, content: string][] }[];
   /** Files that it can't read, each with the code of the error that must come of it. */
   unreadable: { source: ExtractionSource; code: SluiceError["code"] }[];
   close(): Promise<void>;
@@ -78,6 +80,56 @@ export function describeExtractor(name: string, open: () => Promise<ExtractorHar
         expect((await h.extractor.extract(source, () => {}, never)).text).toContain(words[0] ?? "");
       },
     );
+
+    check("files inside are handed over one after another, in order, and whole", async (h) => {
+      for (const { source, files } of h.holding ?? []) {
+        const taken: [string, string][] = [];
+        let busy = false;
+        let ended = false;
+        const extracted = await h.extractor.extract(
+          source,
+          () => {},
+          never,
+          undefined,
+          async ({ filename, size_bytes, content }) => {
+            expect(busy || ended).toBe(false);
+            busy = true;
+            const read = async () => {
+              const parts: Uint8Array[] = [];
+              for await (const part of content()) parts.push(part);
+              return Buffer.concat(parts);
+            };
+            const bytes = await read();
+            expect(bytes.length).toBe(size_bytes);
+            expect((await read()).equals(bytes), "from the beginning at every call").toBe(true);
+            taken.push([filename, bytes.toString()]);
+            busy = false;
+          },
+        );
+        ended = true;
+        expect(taken).toEqual(files);
+        expectWellFormed(extracted);
+        // Whoever takes none of them gets the same text.
+        const alone = await h.extractor.extract(source, () => {}, never);
+        expect(alone).toEqual(extracted);
+      }
+    });
+
+    check("who takes a file and fails, fails the document, with that error", async (h) => {
+      const refusal = new Error("no room");
+      for (const { source } of h.holding ?? []) {
+        const attempt = h.extractor.extract(
+          source,
+          () => {},
+          never,
+          undefined,
+          async () => {
+            throw refusal;
+          },
+        );
+        await expect(attempt).rejects.toBe(refusal);
+      }
+    });
 
     check("a media type that it does not read is refused", async (h) => {
       const source = { ...h.readable[0]!.source, media_type: "application/x-unheard-of" };

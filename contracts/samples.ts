@@ -29,6 +29,7 @@ export function newDocument(system: System, overrides: Partial<DocumentRecord> =
     media_type: "text/plain",
     size_bytes: 42,
     sha256: sha256Of(document_id),
+    parent_document_id: null,
     status: "pending",
     stage: null,
     progress: { done: 0, total: null },

@@ -109,6 +109,7 @@ export async function openLibrary(
       media_type: "text/plain",
       size_bytes: Buffer.byteLength(text),
       sha256: createHash("sha256").update(document_id).digest("hex"),
+      parent_document_id: null,
       status: "processing",
       stage: "indexing",
       progress: { done: 0, total: null },

@@ -13,6 +13,7 @@ const core = [
   "job.ts",
   "chunk.ts",
   "filter.ts",
+  "new-version.ts",
 ];
 
 /** Which places each place may import from, besides itself. Whatever is not listed is forbidden. */

@@ -30,6 +30,7 @@ import { SluiceError } from "./errors.ts";
 import { createAdmission } from "./intake/admission.ts";
 import { createCommands } from "./intake/commands.ts";
 import { createDirectUploads } from "./intake/direct-upload.ts";
+import { detectMediaType } from "./intake/media-type.ts";
 import { relay } from "./intake/relay.ts";
 import { createUploads } from "./intake/upload.ts";
 import { type BackupOptions, type BackupResult, backUp } from "./maintenance/backup.ts";
@@ -288,10 +289,14 @@ export function composeReindex(adapters: Adapters): Reindex {
 
 /** The working side: a worker over these adapters, not started. One of all workers tends the reindex. */
 export function composeWorker(config: Config, adapters: Adapters, log: Log, worker_id: string): Worker {
-  const { system } = adapters;
+  const { system, extractor } = adapters;
+  const typeOf = async (head: Uint8Array, filename: string, declared?: string) => {
+    const media_type = await detectMediaType(head, filename, declared);
+    return extractor.media_types.has(media_type) ? media_type : undefined;
+  };
   const tender = createTender({ ...adapters, log, max_attempts: config.max_attempts }, worker_id);
   const worker = createWorker(
-    { ...adapters, chunking: config.chunk, retry: config.retry, log },
+    { ...adapters, chunking: config.chunk, typeOf, retry: config.retry, log },
     {
       worker_id,
       pid: process.pid,

@@ -40,6 +40,10 @@ export const documentSchema = z.object({
   media_type: z.string(),
   size_bytes: z.int().nonnegative(),
   sha256: z.string().describe("of the original bytes, hexadecimal"),
+  parent_document_id: z
+    .string()
+    .nullable()
+    .describe("the document that it came inside: a mail, an archive; null where it was uploaded itself"),
   status: documentStatusSchema,
   stage: stageSchema.nullable().describe("what runs now; null unless processing"),
   progress: z.object({ done: z.int().nonnegative(), total: z.int().nonnegative().nullable() }),
@@ -147,6 +151,8 @@ export function evolve(current: DocumentRecord | DocumentSeed, event: NewEvent):
       media_type,
       size_bytes,
       sha256,
+      // Whoever uploads a file that came inside another document makes it stand by itself from then on.
+      parent_document_id: event.data.parent_document_id ?? null,
       status: "pending",
       stage: null,
       progress: noProgress,

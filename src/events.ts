@@ -34,6 +34,10 @@ export const eventDataSchemas = {
       media_type: z.string(),
       size_bytes: count,
       sha256: z.string(),
+      parent_document_id: z
+        .string()
+        .optional()
+        .describe("the document that it came inside; absent where it was uploaded itself"),
     })
     .describe("The bytes are durable and the ingestion job is queued."),
   "rag.ingestion.requested": z

@@ -132,6 +132,7 @@ function toResult(path: string, answer: AcceptedAnswer | undefined, error?: unkn
     // Accepted, and then the server was lost: it is not known to have failed.
     status: answer?.status ?? "failed",
     chunks_created: 0,
+    children: 0,
     error: error === undefined ? null : toReportedError(error),
     duplicate: answer?.duplicate ?? false,
   };

@@ -11,6 +11,8 @@ import { CommandError, type ReportedError } from "./output.ts";
 export interface JourneyEnd {
   status: DocumentStatus;
   chunks_created: number;
+  /** Documents that came out of it; where they stand is told of each by itself. */
+  children: number;
   error: ErrorInfo | ReportedError | null;
 }
 
@@ -24,6 +26,7 @@ export interface JourneyProgress {
 interface Traveller {
   document_id: string;
   job_id: string;
+  children: number;
   progress: (progress: JourneyProgress) => void;
   end: (end: JourneyEnd) => void;
   fail: (error: unknown) => void;
@@ -73,6 +76,9 @@ export async function followJourneys(client: Client, collection: string): Promis
       case "rag.ingestion.progressed":
         traveller.progress(event.data);
         break;
+      case "rag.ingestion.stage_completed":
+        traveller.children = event.data.counts.children ?? traveller.children;
+        break;
       case "rag.ingestion.retry_scheduled":
         traveller.progress({ stage: "waiting", done: 0, total: null });
         break;
@@ -120,7 +126,7 @@ export async function followJourneys(client: Client, collection: string): Promis
     chunks_created = 0,
   ): void {
     leave(traveller);
-    traveller.end({ status, chunks_created, error });
+    traveller.end({ status, chunks_created, children: traveller.children, error });
   }
 
   /** Asks for every document whose end may have passed while nobody listened. */
@@ -211,7 +217,14 @@ export async function followJourneys(client: Client, collection: string): Promis
     follow({ document_id, job_id }, progress) {
       return new Promise((resolve, reject) => {
         if (lost) return reject(lost.error);
-        const traveller: Traveller = { document_id, job_id, progress, end: resolve, fail: reject };
+        const traveller: Traveller = {
+          document_id,
+          job_id,
+          children: 0,
+          progress,
+          end: resolve,
+          fail: reject,
+        };
         join(traveller);
         for (const sibling of replaced.filter((other) => other.document_id === document_id)) {
           join({ ...sibling, job_id });

@@ -20,6 +20,8 @@ export interface FileResult {
   job_id: string | null;
   status: DocumentStatus;
   chunks_created: number;
+  /** Documents that came out of it, such as what hangs on a mail; followed by nobody here. */
+  children: number;
   error: ReportedError | null;
   /** The collection had these bytes before. */
   duplicate: boolean;
@@ -152,7 +154,7 @@ function cutTo(width: number, text: string): string {
 }
 
 function describeResult(result: FileResult): string {
-  const { path, document_id, status, chunks_created, error, duplicate } = result;
+  const { path, document_id, status, chunks_created, children, error, duplicate } = result;
   const name = printable(path);
   if (!isFine(result)) {
     const why = error ? `: ${printable(error.message)} (${error.code})` : "";
@@ -160,6 +162,7 @@ function describeResult(result: FileResult): string {
   }
   const details = [
     ...(status === "completed" ? [counted(chunks_created, "chunk")] : []),
+    ...(children > 0 ? [`${counted(children, "document")} inside`] : []),
     ...(duplicate ? ["was there before"] : []),
     ...(document_id === null ? [] : [document_id]),
   ];

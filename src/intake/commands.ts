@@ -1,7 +1,8 @@
 /** Commands on stored documents and their jobs. Each reads, decides and commits; when it lost a race, it reads again. */
 import { advance, type DocumentRecord, discardUnfinished, isTerminal } from "../document.ts";
 import { type ErrorCode, SluiceError } from "../errors.ts";
-import { DELETE_DOCUMENT, endedStates, INGEST_DOCUMENT, type Job, REEMBED_DOCUMENT } from "../job.ts";
+import { endedStates, INGEST_DOCUMENT, type Job, REEMBED_DOCUMENT } from "../job.ts";
+import { removal } from "../new-version.ts";
 import { type Commit, ConflictError, type DocumentStore } from "../ports/document-store.ts";
 import type { JobQueue } from "../ports/job-queue.ts";
 import type { System } from "../ports/system.ts";
@@ -22,7 +23,8 @@ export interface Commands {
    */
   reingest(tenant_id: string, document_id: string, request_id: string): Promise<Accepted>;
   /**
-   * The document is gone for readers and searches at once; a job erases its bytes. An ingestion under way stops.
+   * The document is gone for readers and searches at once, and what came out of it with it; a job erases its bytes. An
+   * ingestion under way stops.
    * @throws SluiceError not_found
    */
   remove(
@@ -63,6 +65,9 @@ const TOGETHER = 32;
 const passedOver: ReadonlySet<ErrorCode> = new Set(["superseded", "not_dead", "not_found"]);
 
 const MAX_ROUNDS = 20;
+const ROUNDS_WITH_FAMILY = 5;
+/** Documents that go together with the one that they came out of; those beyond are left to the job that erases it. */
+const GO_TOGETHER = 256;
 
 export function createCommands(dependencies: CommandDependencies): Commands {
   const { system, documents, queue } = dependencies;
@@ -80,18 +85,34 @@ export function createCommands(dependencies: CommandDependencies): Commands {
   }
 
   /** Repeats `decide` until its commit meets the state that it was decided on. */
-  async function settle<T>(decide: () => Promise<{ commit?: Commit; result: T }>): Promise<T> {
+  async function settle<T>(
+    decide: (round: number) => Promise<{ commit?: Commit; commits?: Commit[]; result: T }>,
+  ): Promise<T> {
     for (let round = 0; round < MAX_ROUNDS; round++) {
-      const { commit, result } = await decide();
-      if (!commit) return result;
+      const { commit, commits = commit ? [commit] : [], result } = await decide(round);
+      if (commits.length === 0) return result;
       try {
-        await documents.commit([commit]);
+        await documents.commit(commits);
         return result;
       } catch (error) {
         if (!(error instanceof ConflictError)) throw error;
       }
     }
     throw new SluiceError("conflict", "The document kept changing; repeat the request.");
+  }
+
+  /** Documents that came out of this one, and out of those, the nearest first. */
+  async function descendantsOf(tenant_id: string, document_id: string): Promise<DocumentRecord[]> {
+    const found: DocumentRecord[] = [];
+    const parents = [document_id];
+    for (let parent = parents.shift(); parent !== undefined; parent = parents.shift()) {
+      const limit = GO_TOGETHER - found.length;
+      if (limit === 0) break;
+      const children = await documents.listDocuments({ tenant_id, parent_document_id: parent, limit });
+      found.push(...children);
+      parents.push(...children.map((child) => child.document_id));
+    }
+    return found;
   }
 
   function retry(tenant_id: string, job_id: string, request_id: string): Promise<Job> {
@@ -173,34 +194,16 @@ export function createCommands(dependencies: CommandDependencies): Commands {
       }),
 
     remove: (tenant_id, document_id, request_id) =>
-      settle(async () => {
+      settle(async (round) => {
         const current = await mustGet(tenant_id, document_id);
-        const job_id = system.newId("job");
-        const { correlation_id } = current;
-        const { event } = advance(
-          current,
-          "rag.document.deleted",
-          { job_id, version: current.version },
-          { ...system, correlation_id, causation_id: request_id },
-        );
-        const commit: Commit = {
-          tenant_id,
-          remove_document: { document_id, expect_revision: current.revision },
-          events: [event],
-          enqueue: [
-            {
-              job_id,
-              tenant_id,
-              job_type: DELETE_DOCUMENT,
-              payload: { document_id },
-              correlation_id,
-              // Erasing must come to an end whatever happens: it is idempotent and worth many tries.
-              max_attempts: 100,
-            },
-          ],
+        const context = { causation_id: request_id, system };
+        const { commit, job_id } = removal(current, context);
+        // Documents at work move on all the time. When they keep this one from going, the job takes them away.
+        const inside = round < ROUNDS_WITH_FAMILY ? await descendantsOf(tenant_id, document_id) : [];
+        return {
+          commits: [commit, ...inside.map((child) => removal(child, context).commit)],
+          result: { document_id, job_id, correlation_id: current.correlation_id },
         };
-        if (!isTerminal(current.status)) commit.cancel_job = current.job_id;
-        return { commit, result: { document_id, job_id, correlation_id } };
       }),
 
     cancel: (tenant_id, job_id, request_id) =>

@@ -207,10 +207,14 @@ function officeType(head: Uint8Array, extension: string): string | undefined {
 function entryNames(head: Uint8Array): string[] {
   const bytes = Buffer.from(head.buffer, head.byteOffset, head.byteLength);
   const names: string[] = [];
-  for (let at = bytes.indexOf("PK\u0003\u0004"); at !== -1; at = bytes.indexOf("PK\u0003\u0004", at + 4)) {
-    if (at + 30 > bytes.length) break;
+  const header = "PK\u0003\u0004";
+  for (let at = bytes.indexOf(header); at !== -1 && at + 30 <= bytes.length; ) {
     const length = bytes.readUInt16LE(at + 26);
     names.push(bytes.toString("latin1", at + 30, at + 30 + Math.min(length, 256)));
+    // Over the entry's bytes where their number is told: they may be an archive themselves.
+    const toldAfter = (bytes.readUInt16LE(at + 6) & 8) !== 0;
+    const size = toldAfter ? 0 : bytes.readUInt32LE(at + 18);
+    at = bytes.indexOf(header, at + 30 + length + bytes.readUInt16LE(at + 28) + size);
   }
   return names;
 }

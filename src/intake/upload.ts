@@ -8,6 +8,7 @@
 import { createHash } from "node:crypto";
 import type { DocumentRecord, DocumentStatus, Metadata } from "../document.ts";
 import { SluiceError } from "../errors.ts";
+import { newVersion, type StagedFile } from "../new-version.ts";
 import type { BlobStore } from "../ports/blob-store.ts";
 import {
   type Commit,
@@ -18,7 +19,6 @@ import {
 import type { System } from "../ports/system.ts";
 import { lookAtStored } from "./direct-upload.ts";
 import { detectMediaType, HEAD_BYTES } from "./media-type.ts";
-import { newVersion, type StagedFile } from "./new-version.ts";
 
 /** What an upload answers for each document. */
 export interface Accepted {
@@ -222,13 +222,16 @@ export function createUploads(dependencies: UploadDependencies) {
           existing &&
           sameBytes &&
           options.on_duplicate !== "new_version" &&
+          // It would go with the document that it came inside: uploaded by itself, it is to stay.
+          existing.parent_document_id === null &&
           existing.status !== "failed" &&
           existing.status !== "cancelled";
         let answer: Accepted;
         if (answerable) {
           answer = answerFor(existing, true);
         } else {
-          const context = { tenant_id, request_id, system, max_attempts: dependencies.max_attempts };
+          const { max_attempts } = dependencies;
+          const context = { tenant_id, causation_id: request_id, system, max_attempts };
           const { commit, document } = newVersion(file, existing, options, context);
           commits.push(commit);
           used.push(file.blob_key);

@@ -3,15 +3,26 @@ import type { ClaimedJob } from "../job.ts";
 import type { BlobStore } from "../ports/blob-store.ts";
 import type { DocumentStore } from "../ports/document-store.ts";
 import type { JobQueue } from "../ports/job-queue.ts";
+import type { System } from "../ports/system.ts";
 import type { VectorIndex } from "../ports/vector-index.ts";
+import { removeChildren } from "./family.ts";
 
-/** Erases a deleted document: its blobs first, then its rows, so that dying in between loses no key. */
-export async function erase(
-  { documents, blobs, index }: { documents: DocumentStore; blobs: BlobStore; index: VectorIndex },
-  claimed: ClaimedJob,
-): Promise<void> {
+export interface EraseDependencies {
+  documents: DocumentStore;
+  blobs: BlobStore;
+  index: VectorIndex;
+  system: System;
+}
+
+/**
+ * Erases a deleted document: its blobs first, then its rows, so that dying in between loses no key. What came out of it
+ * and is still there goes before it, by jobs of its own.
+ */
+export async function erase(dependencies: EraseDependencies, claimed: ClaimedJob): Promise<void> {
+  const { documents, blobs, index } = dependencies;
   const { tenant_id, payload } = claimed.job;
   const document_id = String(payload.document_id);
+  await removeChildren(dependencies, tenant_id, document_id, claimed);
   const versions = await documents.listVersions(tenant_id, document_id);
   for (const { version, blob_key } of versions) {
     const checkpoints = await documents.listCheckpoints(tenant_id, document_id, version);

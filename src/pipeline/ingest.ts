@@ -8,6 +8,7 @@ import { type ClaimedJob, type NewJob, REMOVE_ENTRIES, reembedJob } from "../job
 import { ConflictError, type ConflictReason } from "../ports/document-store.ts";
 import type { JobQueue } from "../ports/job-queue.ts";
 import { embedderForDocuments, type InForce } from "../reindex/in-force.ts";
+import { removeStrays } from "./family.ts";
 import { createJournal } from "./journal.ts";
 import type { Stage, StageContext, StageTools } from "./stage.ts";
 import { type Chunked, chunk } from "./stages/chunk.ts";
@@ -70,6 +71,8 @@ export async function ingest(
     index,
     source,
     collection: current.collection,
+    document: current,
+    job,
     lease: claimed,
     signal,
     kept,
@@ -111,7 +114,7 @@ export async function ingest(
     const older = versions.map((entry) => entry.version).filter((number) => number < version);
     // Those before them were removed when the searchable one was published.
     const replaced = older.filter((number) => number >= (current.searchable_version ?? 0));
-    const removal = (removed: number[]): NewJob => ({
+    const entryRemoval = (removed: number[]): NewJob => ({
       job_id: system.newId("job"),
       tenant_id,
       job_type: REMOVE_ENTRIES,
@@ -140,13 +143,14 @@ export async function ingest(
           indexed: { document_id, version, embedder_id },
           discard: { document_id, versions: older },
           enqueue: [
-            ...(index.separate && replaced.length > 0 ? [removal(replaced)] : []),
+            ...(index.separate && replaced.length > 0 ? [entryRemoval(replaced)] : []),
             // A reindex under way finds it searchable from now on, and may have gone past its document.
             ...(target === null || target === embedder_id
               ? []
               : [reembedJob(system.newId("job"), current, target, job.max_attempts)]),
           ],
         },
+        older.length > 0 ? () => removeStrays(dependencies, claimed, source) : undefined,
       );
     while (!(await publishedUnless("embedders", publish(under)))) {
       // A reindex began or ended meanwhile: what it is found by has to be decided, and maybe made, again.

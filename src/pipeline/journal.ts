@@ -5,7 +5,7 @@
 import { advance, type DocumentRecord } from "../document.ts";
 import { type EventData, type EventType, type Stage, stages } from "../events.ts";
 import type { Lease } from "../job.ts";
-import type { Commit, DocumentStore } from "../ports/document-store.ts";
+import { type Commit, ConflictError, type DocumentStore } from "../ports/document-store.ts";
 import type { System } from "../ports/system.ts";
 
 type Change = Omit<Commit, "tenant_id" | "lease" | "document" | "events">;
@@ -13,8 +13,11 @@ type Change = Omit<Commit, "tenant_id" | "lease" | "document" | "events">;
 export interface Journal {
   /** The document as last written. */
   document(): DocumentRecord;
-  /** One or more events and what belongs to them, in one transaction. */
-  record(events: EventDraft[], change?: Change): Promise<void>;
+  /**
+   * One or more events and what belongs to them, in one transaction.
+   * @param beside what happens to other documents in it; asked for anew where one of those has moved on meanwhile
+   */
+  record(events: EventDraft[], change?: Change, beside?: () => Promise<Commit[]>): Promise<void>;
   /** A change of something else than the document itself. */
   commit(change: Change): Promise<void>;
   /** A stage's checkpoint before its end. */
@@ -27,6 +30,7 @@ export type EventDraft = { [T in EventType]: { event_type: T; data: EventData<T>
 
 /** Ten a second for one document, and never more than one under way. */
 const PROGRESS_MS = 100;
+const MAX_ROUNDS = 20;
 
 export function createJournal(
   { system, documents }: { system: System; documents: DocumentStore },
@@ -51,7 +55,7 @@ export function createJournal(
     return turn;
   }
 
-  async function write(drafts: EventDraft[], change: Change = {}): Promise<void> {
+  async function write(drafts: EventDraft[], change: Change = {}, beside: Commit[] = []): Promise<void> {
     let next = document;
     const events = drafts.map(({ event_type, data }) => {
       const step = advance(next, event_type, data, context);
@@ -66,12 +70,24 @@ export function createJournal(
         document: { record: next, expect_revision: document.revision },
         events,
       },
+      ...beside,
     ]);
     document = next;
   }
 
-  function record(drafts: EventDraft[], change?: Change): Promise<void> {
-    return inTurn(() => write(drafts, change));
+  function record(drafts: EventDraft[], change?: Change, beside?: () => Promise<Commit[]>): Promise<void> {
+    return inTurn(async () => {
+      if (!beside) return write(drafts, change);
+      for (let round = 1; ; round++) {
+        try {
+          return await write(drafts, change, await beside());
+        } catch (error) {
+          // This document is ours alone while the lease holds, which is looked at first.
+          const moved = error instanceof ConflictError && !["lease_lost", "embedders"].includes(error.reason);
+          if (!moved || round === MAX_ROUNDS) throw error;
+        }
+      }
+    });
   }
 
   /** Whether the document is past it: told twice, out of order, or of a stage that has ended meanwhile. */

@@ -3,6 +3,7 @@
  * searched. Every batch of vectors is stored, so that a run cut short goes on where it ended. The document itself
  * doesn't change: it writes no event.
  */
+import type { DocumentRecord } from "../document.ts";
 import { SluiceError } from "../errors.ts";
 import type { ClaimedJob } from "../job.ts";
 import { ConflictError } from "../ports/document-store.ts";
@@ -54,7 +55,7 @@ async function addVectors(
   dependencies: IngestDependencies,
   claimed: ClaimedJob,
   signal: AbortSignal,
-  document: { tenant_id: string; document_id: string; collection: string; chunks_created: number },
+  document: DocumentRecord,
   version: number,
   embedder_id: string,
 ): Promise<void> {
@@ -77,6 +78,8 @@ async function addVectors(
     ...under,
     source,
     collection,
+    document,
+    job: claimed.job,
     lease: claimed,
     signal,
     // The vectors themselves say how far it is.

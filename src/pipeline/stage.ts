@@ -1,7 +1,7 @@
 /** What a stage is, and what it is given. */
-import type { DocumentVersion } from "../document.ts";
+import type { DocumentRecord, DocumentVersion } from "../document.ts";
 import type { Stage as StageName } from "../events.ts";
-import type { Lease } from "../job.ts";
+import type { Job, Lease } from "../job.ts";
 import type { BlobStore } from "../ports/blob-store.ts";
 import type { Commit, DocumentStore } from "../ports/document-store.ts";
 import type { Extractor } from "../ports/extractor.ts";
@@ -16,13 +16,18 @@ export interface StageTools extends EmbedderParts {
   documents: DocumentStore;
   extractor: Extractor;
   chunking: ChunkOptions;
+  /** What a file is; undefined where it can't be read. */
+  typeOf: (head: Uint8Array, filename: string, declared?: string) => Promise<string | undefined>;
 }
 
 export interface StageContext extends StageTools {
   /** The version being ingested: its original and where that lies. */
   source: DocumentVersion;
   collection: string;
-  /** Of the job in whose name it runs. */
+  /** As the attempt found it. */
+  document: DocumentRecord;
+  job: Job;
+  /** Of that job, in whose name it runs. */
   lease: Lease;
   /** Fires when the work must stop: cancelled, lease lost, shutting down. */
   signal: AbortSignal;

@@ -107,6 +107,8 @@ export interface DocumentQuery {
   tenant_id: string;
   collection?: string;
   status?: DocumentStatus;
+  /** Only documents that came inside this one. */
+  parent_document_id?: string;
   /** Documents that come after this id in the list's order (newest first). */
   before?: string;
   limit: number;

@@ -46,6 +46,7 @@ export const searchHitSchema = z.object({
   filename: documentSchema.shape.filename,
   collection: documentSchema.shape.collection,
   media_type: documentSchema.shape.media_type,
+  parent_document_id: documentSchema.shape.parent_document_id,
 });
 export type SearchHit = z.infer<typeof searchHitSchema>;
 
@@ -209,7 +210,7 @@ function toHits(candidates: IndexHit[], located: LocatedChunk[]): SearchHit[] {
     const { chunk, document } = found;
     if (chunk.version !== version || document.searchable_version !== version) return [];
     const { document_id, text, page, char_start, char_end, heading_path } = chunk;
-    const { metadata, filename, collection, media_type } = document;
+    const { metadata, filename, collection, media_type, parent_document_id } = document;
     return [
       {
         document_id,
@@ -225,6 +226,7 @@ function toHits(candidates: IndexHit[], located: LocatedChunk[]): SearchHit[] {
         filename,
         collection,
         media_type,
+        parent_document_id,
       },
     ];
   });

@@ -26,6 +26,7 @@ function documentOf(name: string, version: number, more: Partial<DocumentRecord>
     media_type: "text/plain",
     size_bytes: 1,
     sha256: "00",
+    parent_document_id: null,
     status: "completed",
     stage: null,
     progress: { done: 1, total: 1 },
@@ -196,6 +197,7 @@ describe("an answer", () => {
           filename: "report.txt",
           collection: "default",
           media_type: "text/html",
+          parent_document_id: null,
         },
       ],
     });

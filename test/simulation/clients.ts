@@ -5,7 +5,7 @@ import type { Accepted, UploadOptions } from "../../src/intake/upload.ts";
 import type { Api } from "./api.ts";
 import type { Process, Scheduler } from "./scheduler.ts";
 import { searchAndJudge } from "./searches.ts";
-import { kinds, makeSource, type Source } from "./texts.ts";
+import { insideOf, kinds, makeSource, type Source } from "./texts.ts";
 import type { World } from "./world.ts";
 
 export interface Acknowledged {
@@ -103,9 +103,22 @@ async function act(client: Client, actions: number): Promise<void> {
       mine.length === 0 ? undefined : random.pick(moving.length > 0 && random.chance(0.6) ? moving : mine);
     const choice = some === undefined ? 0 : random.below(24);
     if (choice < 8 || !some) await uploadNew(client);
-    else if (choice < 10) await uploadVersion(client, some);
-    else await command(client, some, choice);
+    else {
+      const target = random.chance(0.2) ? childOf(client, some) : some;
+      if (choice < 10) await uploadVersion(client, target);
+      else await command(client, target, choice);
+    }
   }
+}
+
+/** A document that came inside this one, where there is any; else itself. */
+function childOf({ scheduler, world }: Client, some: Acknowledged): Acknowledged {
+  const children = [...world.outside.state.documents.values()].filter(
+    ({ record, removed }) => !removed && record.parent_document_id === some.document_id,
+  );
+  if (children.length === 0) return some;
+  const { tenant_id, document_id, job_id } = scheduler.random.pick(children).record;
+  return { tenant_id, document_id, job_id };
 }
 
 function isMoving({ outside }: World, document_id: string): boolean {
@@ -117,6 +130,8 @@ async function uploadNew(client: Client): Promise<void> {
   const { random } = client.scheduler;
   // Few names: the same bytes come from two clients now and then, and twice in one request.
   const some = () => {
+    // Also what lies inside others.
+    if (random.chance(0.1)) return makeSource("good", `x inside ${random.below(5)}`);
     const kind = random.chance(0.75) ? "good" : random.pick(kinds);
     return makeSource(kind, `${client.tenant_id} ${random.below(6)}`);
   };
@@ -146,7 +161,9 @@ async function uploadVersion(client: Client, { document_id }: Acknowledged): Pro
 async function upload(client: Client, sources: Source[], given: Partial<UploadOptions>): Promise<void> {
   const { scheduler, told, tenant_id, process, request } = client;
   const { random } = scheduler;
-  for (const source of sources) told.sources.set(source.sha256, source);
+  for (const source of sources.flatMap((each) => [each, ...insideOf(each.text)])) {
+    told.sources.set(source.sha256, source);
+  }
   const idempotency_key = random.chance(0.5) ? process.system.newId("req") : undefined;
   const send = () =>
     request(`uploads ${sources.map(({ name }) => name).join(" and ")}`, async (api) => {

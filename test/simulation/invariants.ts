@@ -12,7 +12,7 @@ import type { Told } from "./clients.ts";
 import { effortViolations } from "./effort.ts";
 import { indexViolations } from "./index-check.ts";
 import { due } from "./subscribers.ts";
-import type { Kind } from "./texts.ts";
+import { insideOf, type Kind } from "./texts.ts";
 import type { World } from "./world.ts";
 
 /** Why an ingestion may fail for good here: what the text is like, and what befell every attempt. */
@@ -30,12 +30,11 @@ export async function violations(world: World, told: Told): Promise<string[]> {
   const wrong = [...told.wrong];
   for (const { job } of state.openJobs.values()) wrong.push(`G2: ${job.job_id} is still ${job.state}`);
 
+  const logs = Map.groupBy(state.events, (event) => event.document_id);
   for (const { document_id } of told.acknowledged) {
     if (!state.documents.has(document_id) && !told.removed.has(document_id))
       wrong.push(`G1: ${document_id} was acknowledged and is lost`);
   }
-
-  const logs = Map.groupBy(state.events, (event) => event.document_id);
   const living = new Map<string, string>();
   for (const [document_id, { record, removed }] of state.documents) {
     const events = logs.get(document_id);
@@ -48,7 +47,7 @@ export async function violations(world: World, told: Told): Promise<string[]> {
     const twin = living.get(content);
     if (twin !== undefined) wrong.push(`G3: ${document_id} and ${twin} have the same bytes`);
     living.set(content, document_id);
-    wrong.push(...judgeDocument(told, record));
+    wrong.push(...judgeDocument(told, record), ...judgeChild(world, told, record));
     wrong.push(...(await indexViolations(world, told, record, events ?? [])));
   }
   for (const [document_id, events] of logs) {
@@ -133,6 +132,25 @@ function judgeDocument(told: Told, record: DocumentRecord): string[] {
     );
   }
   return wrong;
+}
+
+/** What came inside a document goes with it, and with the version that held it. */
+function judgeChild({ outside }: World, told: Told, record: DocumentRecord): string[] {
+  const { document_id, parent_document_id } = record;
+  if (parent_document_id === null) return [];
+  const row = outside.state.documents.get(parent_document_id);
+  if (!row || row.removed)
+    return [`G8: ${document_id} is there, and ${parent_document_id}, which held it, is not`];
+  const parent = row.record;
+  if (parent.tenant_id !== record.tenant_id)
+    return [`G9: ${document_id} came out of another tenant's document`];
+  const held = insideOf(told.sources.get(parent.sha256)?.text ?? "");
+  const holds = held.some(({ sha256 }) => sha256 === record.sha256);
+  // Somebody may have sent other bytes for it since.
+  if (parent.status !== "completed" || holds || told.interrupted.has(document_id)) return [];
+  return [
+    `G13: ${document_id} is there, and version ${parent.version} of ${parent_document_id} does not hold it`,
+  ];
 }
 
 /** Whoever listens outside got everything, of each document in order, and can tell what came twice. */

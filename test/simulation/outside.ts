@@ -11,7 +11,7 @@ import type { EventPublisher } from "../../src/ports/event-publisher.ts";
 import type { Extractor } from "../../src/ports/extractor.ts";
 import { createTestEmbedder } from "../support/embedder.ts";
 import type { Process, Scheduler } from "./scheduler.ts";
-import { kindOf } from "./texts.ts";
+import { insideOf, kindOf } from "./texts.ts";
 
 export const EMBEDDER_ID = "sim@1";
 export const BATCH = 2;
@@ -129,7 +129,7 @@ export function simulatedExtractor(
 ): Extractor {
   return {
     media_types: new Set(["text/plain"]),
-    async extract({ path, filename }, progress, signal) {
+    async extract({ path, filename }, progress, signal, _pages, take) {
       for (let part = 1; part <= 3; part++) {
         await scheduler.step(process, `extracts ${part}`);
         signal.throwIfAborted();
@@ -146,6 +146,17 @@ export function simulatedExtractor(
         if (tries <= FLAKY_FAILURES) {
           throw new SluiceError(passing[tries % 2] as ErrorCode, `${filename} could not be read this time.`);
         }
+      }
+      for (const [place, { text }] of insideOf(bytes.toString()).entries()) {
+        const content = Buffer.from(text);
+        await take?.({
+          filename: `${place}.txt`,
+          media_type: null,
+          size_bytes: content.length,
+          content: async function* () {
+            yield content;
+          },
+        });
       }
       return readPlainText({ bytes, filename, progress: () => {} });
     },

@@ -34,6 +34,14 @@ export function makeSource(kind: Kind, name: string, edition = 0): Source {
   return { kind, name: full, text, sha256: createHash("sha256").update(text).digest("hex") };
 }
 
+/** The files inside a document of this text: every third good one holds two, and those hold none. */
+export function insideOf(text: string): Source[] {
+  const number = Number.parseInt(createHash("sha256").update(text).digest("hex").slice(0, 8), 16);
+  if (!text.includes(" good ") || text.includes(" inside ") || number % 3 !== 0) return [];
+  const kind = kinds[number % 24] ?? "good";
+  return [makeSource("good", `x inside ${number % 5}`), makeSource(kind, `y inside ${number % 7}`)];
+}
+
 /** @throws Error for a text that `makeSource` did not make */
 export function kindOf(text: string): Kind {
   const kind = kinds.find((each) => text.includes(` ${each} `));

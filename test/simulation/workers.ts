@@ -22,7 +22,7 @@ export function startWorker({ scheduler, outside, settings, log, plant }: Instal
   const worker_id = system.newId("wrk");
   const { lease_ms, retry, max_running_per_tenant } = settings;
   const worker = createWorker(
-    { ...ports, system, chunking, retry, log },
+    { ...ports, system, chunking, typeOf: async () => "text/plain", retry, log },
     {
       worker_id,
       pid: 1,

@@ -14,6 +14,7 @@ import { type Document, type DocumentRecord, evolve, isTerminal } from "../../sr
 import type { SluiceEvent } from "../../src/events.ts";
 import { chunkId } from "../../src/ids.ts";
 import { createCommands } from "../../src/intake/commands.ts";
+import { detectMediaType } from "../../src/intake/media-type.ts";
 import { type Accepted, createUploads, type UploadOptions } from "../../src/intake/upload.ts";
 import type { ClaimedJob, Job, RetryPolicy } from "../../src/job.ts";
 import type { ChunkOptions } from "../../src/pipeline/chunker.ts";
@@ -112,6 +113,11 @@ export async function openRig(options: RigOptions = {}) {
   const follower = createFollower(documents);
   endings.push(async () => follower.close());
 
+  async function typeOf(head: Uint8Array, filename: string, declared?: string) {
+    const media_type = await detectMediaType(head, filename, declared);
+    return extractor.media_types.has(media_type) ? media_type : undefined;
+  }
+
   /** What a worker needs, over these ports or others in their place. */
   function workerParts(replaced: Partial<WorkerDependencies> = {}): WorkerDependencies {
     return {
@@ -119,6 +125,7 @@ export async function openRig(options: RigOptions = {}) {
       embedder,
       extractor,
       chunking,
+      typeOf,
       retry,
       log: logInto(log, hearers),
       ...ports,

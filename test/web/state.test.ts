@@ -109,3 +109,32 @@ test("a row tells when the next attempt starts, and in which stage an ingestion 
   expect(rowAfter(10)).toMatchObject({ processing_time_ms: 5, ended_in: null });
   expect(rowAfter(14)).toMatchObject({ ended_in: "embedding" });
 });
+
+test("what came inside a document stands below it, by name; without its parent it stands for itself", () => {
+  const [document] = journey().documents as [Document];
+  const known = (document_id: string, filename: string, parent_document_id: string | null) => ({
+    ...document,
+    document_id,
+    filename,
+    parent_document_id,
+  });
+  const documents = [
+    known("doc_5", "later.txt", null),
+    known("doc_4", "stray.txt", "doc_0"),
+    known("doc_3", "b.txt", "doc_1"),
+    known("doc_2", "a.zip", "doc_1"),
+    known("doc_6", "inner.txt", "doc_2"),
+    known("doc_1", "mail.eml", null),
+  ];
+  const names = shown(reduce(initialState, list(documents))).map(({ filename }) => filename);
+  expect(names).toEqual(["later.txt", "stray.txt", "mail.eml", "a.zip", "inner.txt", "b.txt"]);
+
+  const [uploaded] = journey().events as [SluiceEvent];
+  const event = {
+    ...uploaded,
+    document_id: "doc_7",
+    data: { ...uploaded.data, filename: "c.txt", parent_document_id: "doc_1" },
+  } as SluiceEvent;
+  const later = reduce(reduce(initialState, list(documents)), { type: "events_came", events: [event] });
+  expect(shown(later).at(-1)).toMatchObject({ document_id: "doc_7", parent_document_id: "doc_1" });
+});

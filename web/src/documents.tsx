@@ -50,6 +50,7 @@ export function Documents({ state, dispatch, uploader, error, onMore }: Document
           <DocumentRow
             key={row.document.document_id}
             row={row}
+            parent={state.rows.get(row.document.parent_document_id ?? "")?.document.filename}
             answer={state.answers.get(row.document.document_id)}
             onGone={() => {
               dispatch({ type: "document_gone", document_id: row.document.document_id });
@@ -116,11 +117,13 @@ function UploadRow({ upload, uploader }: { upload: Upload; uploader: Uploader })
 
 interface DocumentRowProps {
   row: Row;
+  /** Name of the document that it came inside, where that is in the list. */
+  parent: string | undefined;
   answer: Answer | undefined;
   onGone: () => void;
 }
 
-function DocumentRow({ row, answer, onGone }: DocumentRowProps) {
+function DocumentRow({ row, parent, answer, onGone }: DocumentRowProps) {
   const { document } = row;
   const { document_id, filename, status, error } = document;
   const [busy, setBusy] = useState(false);
@@ -142,12 +145,17 @@ function DocumentRow({ row, answer, onGone }: DocumentRowProps) {
   );
 
   return (
-    <li class={`row ${status}`}>
+    <li id={document_id} class={`row ${status} ${parent === undefined ? "" : "inside"}`}>
       <div class="line">
         <Kind media_type={document.media_type} filename={filename} />
         <span class="name" title={filename}>
           {filename}
         </span>
+        {parent !== undefined && (
+          <a class="parent" href={`#${document.parent_document_id}`}>
+            in {parent}
+          </a>
+        )}
         <Pill kind={status} text={statusWords(row)} />
       </div>
       <StageBar row={row} />

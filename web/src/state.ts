@@ -125,9 +125,25 @@ export function reduce(state: State, action: Action): State {
   }
 }
 
-/** Newest first: document ids are ordered by time. */
+/** Newest first, since document ids are ordered by time; what came inside a document follows it, in the order of names. */
 export function sortedRows(rows: State["rows"]): Row[] {
-  return [...rows.values()].sort((a, b) => (a.document.document_id < b.document.document_id ? 1 : -1));
+  const inside = Map.groupBy(rows.values(), ({ document }) => {
+    const parent = document.parent_document_id;
+    // On a page not loaded: then it stands for itself.
+    return parent !== null && rows.has(parent) ? parent : null;
+  });
+  const sorted: Row[] = [];
+  function add(row: Row): void {
+    sorted.push(row);
+    for (const child of (inside.get(row.document.document_id) ?? []).sort(byName)) add(child);
+  }
+  const newest = (a: Row, b: Row) => (a.document.document_id < b.document.document_id ? 1 : -1);
+  for (const row of (inside.get(null) ?? []).sort(newest)) add(row);
+  return sorted;
+}
+
+function byName({ document: a }: Row, { document: b }: Row): number {
+  return a.filename.localeCompare(b.filename) || (a.document_id < b.document_id ? -1 : 1);
 }
 
 /** Whether work on the document is under way or to come. */
@@ -165,7 +181,15 @@ function applyEvent(row: Row | undefined, event: SluiceEvent): Row | undefined {
   if (event.event_type === "rag.document.deleted") return undefined;
   const begun = { ended_in: null, retry_at: null, processing_time_ms: null };
   if (event.event_type === "rag.document.uploaded") {
-    const { job_id, version, filename, media_type, size_bytes, sha256 } = event.data;
+    const {
+      job_id,
+      version,
+      filename,
+      media_type,
+      size_bytes,
+      sha256,
+      parent_document_id = null,
+    } = event.data;
     const old = row?.document;
     const document: Document = {
       document_id: event.document_id,
@@ -175,6 +199,7 @@ function applyEvent(row: Row | undefined, event: SluiceEvent): Row | undefined {
       media_type,
       size_bytes,
       sha256,
+      parent_document_id,
       ...waiting,
       version,
       searchable_version: old?.searchable_version ?? null,

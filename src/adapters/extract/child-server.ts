@@ -1,7 +1,10 @@
 /** The child's end of the channel: reads one document after another and sends each back in pieces. */
+import { rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import type { ExtractedText } from "../../chunk.ts";
 import { SluiceError } from "../../errors.ts";
 import type { ExtractionSource, PageCache } from "../../ports/extractor.ts";
+import { filesInside } from "./inside.ts";
 import type { ChildMessage, ExtractRequest } from "./protocol.ts";
 
 /** Messages stay small, so that neither side ever holds a giant one beside the document itself. */
@@ -16,18 +19,25 @@ type Read = (
   options: { ocr_languages: readonly string[]; pages: PageCache },
 ) => Promise<ExtractedText>;
 
-/** Serves the parent until it goes away, then ends this process. */
-export function serveExtraction(read: Read): void {
-  process.on("disconnect", () => process.exit(0));
+/**
+ * Serves the parent until it goes away, then ends this process.
+ * @param folder the only place that it may write to
+ */
+export function serveExtraction(read: Read, folder: string): void {
+  process.on("disconnect", () => {
+    // Who made it is gone.
+    rmSync(folder, { recursive: true, force: true });
+    process.exit(0);
+  });
   process.on("message", (message: ExtractRequest) => {
-    if (message.type === "extract") void answer(read, message);
+    if (message.type === "extract") void answer(read, message, folder);
   });
   if (process.platform !== "linux") {
     setInterval(() => send({ type: "memory", rss: process.memoryUsage.rss() }), MEMORY_EVERY_MS).unref();
   }
 }
 
-async function answer(read: Read, request: ExtractRequest): Promise<void> {
+async function answer(read: Read, request: ExtractRequest, folder: string): Promise<void> {
   try {
     const { ocr_languages, kept } = request;
     const keep = (page: number, content: string) => void send({ type: "page", page, content });
@@ -39,6 +49,12 @@ async function answer(read: Read, request: ExtractRequest): Promise<void> {
     }
     for (let at = 0; at < blocks.length; at += BLOCK_PIECE) {
       await send({ type: "blocks", blocks: blocks.slice(at, at + BLOCK_PIECE) });
+    }
+    let number = 0;
+    for (const file of request.files ? filesInside(extracted, request.filename) : []) {
+      writeFileSync(join(folder, String(number)), file.bytes);
+      await send({ type: "file", filename: file.filename, media_type: file.media_type, number });
+      number++;
     }
     await send({ type: "done", page_count, title, facts });
   } catch (error) {

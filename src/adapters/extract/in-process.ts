@@ -3,6 +3,7 @@ import { readFile } from "node:fs/promises";
 import type { ExtractedText } from "../../chunk.ts";
 import type { ExtractionSource, Extractor } from "../../ports/extractor.ts";
 import { containedType } from "./container.ts";
+import { filesInside } from "./inside.ts";
 import { mediaTypes, readerOf } from "./registry.ts";
 import type { ReaderInput } from "./text-builder.ts";
 
@@ -27,14 +28,22 @@ export async function readDocument(
 export function createInProcessExtractor(): Extractor {
   return {
     media_types: mediaTypes,
-    async extract(source, progress, signal, pages) {
+    async extract(source, progress, signal, pages, take) {
       signal.throwIfAborted();
       const tell = (done: number, total: number | null) => {
         signal.throwIfAborted();
         progress(done, total);
       };
-      const extracted = await readDocument(source, tell, pages === undefined ? {} : { pages });
+      const read = await readDocument(source, tell, pages === undefined ? {} : { pages });
       signal.throwIfAborted();
+      for (const { filename, media_type, bytes } of filesInside(read, source.filename)) {
+        const size_bytes = bytes.byteLength;
+        const content = async function* () {
+          yield bytes;
+        };
+        await take?.({ filename, media_type, size_bytes, content });
+      }
+      const { attachments: _, ...extracted } = read;
       return extracted;
     },
     async close() {},

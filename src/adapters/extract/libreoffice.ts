@@ -59,11 +59,11 @@ export function withLibreOffice(inner: Extractor, options: LibreOfficeOptions): 
   const slots = createSlots(1);
   return {
     media_types: new Set([...inner.media_types, ...Object.keys(convertible)]),
-    async extract(source, progress, signal) {
+    async extract(source, progress, signal, pages, take) {
       const target = convertible[source.media_type];
       if (target !== undefined) return converted(source, target);
       try {
-        return await inner.extract(source, progress, signal);
+        return await inner.extract(source, progress, signal, pages, take);
       } catch (error) {
         const other = oldVersions[source.media_type];
         const isOld = error instanceof SluiceError && error.code === "unsupported_media_type";
@@ -76,7 +76,13 @@ export function withLibreOffice(inner: Extractor, options: LibreOfficeOptions): 
         const folder = await mkdtemp(join(tmpdir(), "sluice-office-"));
         try {
           const path = await convert(original, extension, folder, options, signal);
-          return await inner.extract({ path, media_type, filename: original.filename }, progress, signal);
+          return await inner.extract(
+            { path, media_type, filename: original.filename },
+            progress,
+            signal,
+            pages,
+            take,
+          );
         } finally {
           await rm(folder, { recursive: true, force: true });
           release();

@@ -12,6 +12,10 @@ export const limits = {
   ratio: 300,
   /** Small entries may exceed the ratio: a page of blanks does. */
   ratioFreeBytes: 16 * 1024 * 1024,
+  /** Files inside a document that become documents themselves: what hangs on a mail, entries of an archive. */
+  files: 1_000,
+  /** Bytes of all those files of one document. */
+  filesBytes: 1024 * 1024 * 1024,
   /** Elements inside each other. */
   xmlDepth: 1_000,
   /** UTF-16 code units of a document's text. */

@@ -3,12 +3,22 @@
  * its memory or its usefulness is killed; the next document gets a fresh one.
  */
 import { type ChildProcess, fork } from "node:child_process";
-import { readFileSync } from "node:fs";
+import {
+  createReadStream,
+  lstatSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  realpathSync,
+  rmSync,
+} from "node:fs";
 import type { Socket } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { Block, ExtractedText } from "../../chunk.ts";
 import { SluiceError } from "../../errors.ts";
-import type { ExtractionSource, Extractor, PageCache } from "../../ports/extractor.ts";
+import type { ExtractedFile, ExtractionSource, Extractor, PageCache } from "../../ports/extractor.ts";
 import type { ChildMessage, ExtractRequest } from "./protocol.ts";
 import { mediaTypes } from "./registry.ts";
 import { createSlots } from "./slots.ts";
@@ -34,6 +44,8 @@ const STDERR_TAIL = 4_096;
 
 interface Child {
   process: ChildProcess;
+  /** The only place that it may write to: files inside a document come that way. */
+  folder: string;
   busy: boolean;
   served: number;
   /** The end of what it wrote to stderr: V8 explains its death there. */
@@ -58,15 +70,20 @@ export function createProcessExtractor(options: ProcessExtractorOptions): Extrac
   let closed = false;
 
   function start(): Child {
+    // The real path: permissions know no links.
+    const folder = realpathSync(mkdtempSync(join(tmpdir(), "sluice-inside-")));
     const child: Child = {
-      process: fork(childModule, [], {
+      folder,
+      process: fork(childModule, [folder], {
         // None of the parent's secrets.
         env: {},
         execArgv: [
           `--max-old-space-size=${Math.floor(memory_mb)}`,
-          // May read files and start the watchdog's thread; may not write, start programs or load native code.
+          // May read files, write into its folder and start the watchdog's thread; may not write anywhere else, start
+          // programs or load native code.
           "--permission",
           "--allow-fs-read=*",
+          `--allow-fs-write=${folder}`,
           "--allow-worker",
           "--disable-warning=SecurityWarning",
         ],
@@ -87,6 +104,7 @@ export function createProcessExtractor(options: ProcessExtractorOptions): Extrac
     child.process.on("close", (code, signal) => {
       children.delete(child);
       child.job?.onEnd(code, signal);
+      if (!child.busy) removeFolder(child);
     });
     child.process.on("error", (error) => {
       const { job } = child;
@@ -108,9 +126,11 @@ export function createProcessExtractor(options: ProcessExtractorOptions): Extrac
     progress: (done: number, total: number | null) => void,
     signal: AbortSignal,
     pages: PageCache | undefined,
-  ): Promise<ExtractedText> {
+    wantsFiles: boolean,
+  ): Promise<{ extracted: ExtractedText; files: ExtractedFile[] }> {
     const { filename } = source;
     return new Promise((resolve, reject) => {
+      const files: ExtractedFile[] = [];
       const text: string[] = [];
       const blocks: Block[] = [];
 
@@ -152,6 +172,13 @@ export function createProcessExtractor(options: ProcessExtractorOptions): Extrac
             case "blocks":
               for (const block of message.blocks) blocks.push(block);
               break;
+            case "file":
+              try {
+                files.push(fileInside(child.folder, message));
+              } catch (error) {
+                kill(crashed(filename, "told of a file inside that it did not write", error));
+              }
+              break;
             case "page":
               // A long scan is no hung document, as long as its pages come.
               timeout.refresh();
@@ -174,7 +201,7 @@ export function createProcessExtractor(options: ProcessExtractorOptions): Extrac
             case "done": {
               end();
               const { page_count, title, facts } = message;
-              resolve({ text: text.join(""), blocks, page_count, title, facts });
+              resolve({ extracted: { text: text.join(""), blocks, page_count, title, facts }, files });
               break;
             }
             case "error":
@@ -193,7 +220,7 @@ export function createProcessExtractor(options: ProcessExtractorOptions): Extrac
         },
       };
       const kept = pages?.kept ?? new Map<number, string>();
-      const request: ExtractRequest = { ...source, type: "extract", ocr_languages, kept };
+      const request: ExtractRequest = { ...source, type: "extract", ocr_languages, kept, files: wantsFiles };
       child.process.send(request, (error) => {
         // The end of the process, if it comes, tells more than the closed channel does.
         if (error !== null && child.process.exitCode === null && child.process.signalCode === null) {
@@ -205,18 +232,21 @@ export function createProcessExtractor(options: ProcessExtractorOptions): Extrac
 
   /** Leaves the child warm for the next document, or replaces it. */
   function settle(child: Child): void {
-    if (!children.has(child)) return;
-    child.served++;
     child.busy = false;
+    if (!children.has(child)) {
+      removeFolder(child);
+      return;
+    }
+    child.served++;
     // What one document has left in memory must not count against the next.
     const isHeavy = (residentBytes(child.process.pid) ?? 0) > limitBytes / 2;
-    if (closed || child.served >= max_documents_per_child || isHeavy) discard(child);
+    if (closed || child.served >= max_documents_per_child || isHeavy || !emptyFolder(child)) discard(child);
     else setReferenced(child, false);
   }
 
   return {
     media_types: mediaTypes,
-    async extract(source, progress, signal, pages) {
+    async extract(source, progress, signal, pages, take) {
       const release = await slots.take(signal);
       try {
         if (closed) throw closedError(source.filename);
@@ -224,7 +254,12 @@ export function createProcessExtractor(options: ProcessExtractorOptions): Extrac
         child.busy = true;
         setReferenced(child, true);
         try {
-          return await run(child, source, progress, signal, pages);
+          const { extracted, files } = await run(child, source, progress, signal, pages, take !== undefined);
+          for (const file of files) {
+            signal.throwIfAborted();
+            await take?.(file);
+          }
+          return extracted;
         } finally {
           settle(child);
         }
@@ -246,6 +281,34 @@ export function createProcessExtractor(options: ProcessExtractorOptions): Extrac
       await Promise.all(ends);
     },
   };
+}
+
+/** Of a hostile child nothing is believed: not the number, and not that there is such a file. */
+function fileInside(folder: string, message: Extract<ChildMessage, { type: "file" }>): ExtractedFile {
+  const path = join(folder, String(Math.trunc(Number(message.number))));
+  const about = lstatSync(path);
+  if (!about.isFile()) throw new Error(`${path} is no file`);
+  return {
+    filename: String(message.filename),
+    media_type: message.media_type,
+    size_bytes: about.size,
+    content: () => createReadStream(path),
+  };
+}
+
+/** @returns whether it could: a child that has done something to its folder is not worth keeping */
+function emptyFolder({ folder }: Child): boolean {
+  try {
+    for (const name of readdirSync(folder)) rmSync(join(folder, name), { recursive: true, force: true });
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** Again when its process has ended: one that was killed may write for a moment more. */
+function removeFolder({ folder }: Child): void {
+  rmSync(folder, { recursive: true, force: true, maxRetries: 3 });
 }
 
 function defaultChild(): string {

@@ -8,6 +8,8 @@ export interface ExtractRequest extends ExtractionSource {
   ocr_languages: readonly string[];
   /** What earlier attempts kept of pages. */
   kept: ReadonlyMap<number, string>;
+  /** Whether files inside are wanted. */
+  files: boolean;
 }
 
 /** A document's answer: any number of pieces, then `done`; or `error`. Nothing more follows either of these. */
@@ -17,6 +19,8 @@ export type ChildMessage =
   | { type: "page"; page: number; content: string }
   | { type: "text"; text: string }
   | { type: "blocks"; blocks: Block[] }
+  /** A file inside, which lies in the child's folder under this number. */
+  | { type: "file"; filename: string; media_type: string | null; number: number }
   | { type: "done"; page_count: number | null; title: string | null; facts: DocumentFacts }
   | { type: "error"; code: ErrorCode; message: string; retryable: boolean }
   /** Resident memory in bytes, unasked, where the parent can't look it up. */

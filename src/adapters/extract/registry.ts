@@ -82,7 +82,7 @@ const readers: Readonly<Record<string, () => Promise<Reader>>> = {
   "text/javascript": code,
   "text/css": code,
   ...Object.fromEntries(programs.split(" ").map((name) => [`text/x-${name}`, code])),
-  "application/zip": container,
+  "application/zip": async () => (await import("./archive.ts")).readArchive,
   "application/x-cfb": container,
 };
 

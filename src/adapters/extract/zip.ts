@@ -9,9 +9,11 @@ export interface ZipPackage {
   /** Names of all entries as the directory has them, folders left out. */
   readonly names: readonly string[];
   has(name: string): boolean;
+  /** Those of them that open only with a password; reading one throws encrypted_document. */
+  readonly encrypted: ReadonlySet<string>;
   /** Bytes that an entry unpacks to, as the directory has it; 0 where there is none. */
   size(name: string): number;
-  /** An entry's bytes, or undefined where there is none. Names match whatever their case and slashes. */
+  /** An entry's bytes, or undefined where there is none. Names match whatever their case and slashes, exact ones first. */
   read(name: string): Uint8Array | undefined;
   /** An entry's bytes in pieces, for those too large to hold. */
   stream(name: string): AsyncIterable<Uint8Array> | undefined;
@@ -24,6 +26,7 @@ interface Entry {
   unpacked: number;
   checksum: number;
   offset: number;
+  encrypted: boolean;
 }
 
 const END = 0x06054b50;
@@ -34,17 +37,20 @@ const LOCAL = 0x04034b50;
 const STORED = 0;
 const DEFLATED = 8;
 
-/** @throws SluiceError malformed_document, encrypted_document or limit_exceeded */
+/** @throws SluiceError malformed_document or limit_exceeded; encrypted_document when such an entry is read */
 export function openZip(bytes: Uint8Array, filename: string): ZipPackage {
   const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const entries = new Map<string, Entry>();
+  const exact = new Map<string, Entry>();
   const names: string[] = [];
+  const find = (name: string) => exact.get(name) ?? entries.get(keyOf(name));
   let packed = 0;
   for (const entry of directoryOf(buffer, filename)) {
     packed += entry.packed;
     if (entry.name.endsWith("/")) continue;
     names.push(entry.name);
     entries.set(keyOf(entry.name), entry);
+    exact.set(entry.name, entry);
   }
   // Entries that share their bytes: the archive of a few kilobytes that unpacks to terabytes.
   if (packed > buffer.length) throw malformed(filename, "entries of its package overlap");
@@ -55,17 +61,18 @@ export function openZip(bytes: Uint8Array, filename: string): ZipPackage {
   };
   return {
     names,
-    has: (name) => entries.has(keyOf(name)),
-    size: (name) => entries.get(keyOf(name))?.unpacked ?? 0,
+    encrypted: new Set(names.filter((name) => find(name)?.encrypted)),
+    has: (name) => find(name) !== undefined,
+    size: (name) => find(name)?.unpacked ?? 0,
     read(name) {
-      const entry = entries.get(keyOf(name));
+      const entry = find(name);
       if (entry === undefined) return undefined;
       const data = unpack(buffer, entry, Math.min(budget, limits.entryBytes), filename);
       spend(data.length);
       return data;
     },
     stream(name) {
-      const entry = entries.get(keyOf(name));
+      const entry = find(name);
       return entry === undefined ? undefined : unpackInPieces(buffer, entry, spend, filename);
     },
   };
@@ -91,7 +98,6 @@ function* directoryOf(buffer: Buffer, filename: string): Generator<Entry> {
     const extraLength = buffer.readUInt16LE(at + 30);
     const nameEnd = at + 46 + nameLength;
     const name = buffer.toString(flags & 0x800 ? "utf8" : "latin1", at + 46, nameEnd);
-    if (flags & 1) throw encrypted(filename);
     const entry: Entry = {
       name,
       method: buffer.readUInt16LE(at + 10),
@@ -99,6 +105,7 @@ function* directoryOf(buffer: Buffer, filename: string): Generator<Entry> {
       packed: buffer.readUInt32LE(at + 20),
       unpacked: buffer.readUInt32LE(at + 24),
       offset: buffer.readUInt32LE(at + 42),
+      encrypted: (flags & 1) === 1,
     };
     widen(entry, buffer.subarray(nameEnd, nameEnd + extraLength));
     entry.offset += shift;
@@ -161,6 +168,7 @@ function allowance(entry: Entry): number {
 }
 
 function packedBytes(buffer: Buffer, entry: Entry, filename: string): Buffer {
+  if (entry.encrypted) throw encrypted(filename);
   const { offset } = entry;
   if (offset + 30 > buffer.length || buffer.readUInt32LE(offset) !== LOCAL) {
     throw malformed(filename, `the entry ${entry.name} of its package is missing`);

@@ -39,12 +39,13 @@ export function createMemoryDocuments(state: MemoryState, system: System): Docum
         : structuredClone(livingDocument(state, tenant_id, document_id));
     },
 
-    listDocuments: async ({ tenant_id, collection, status, before, limit }) => {
+    listDocuments: async ({ tenant_id, collection, status, parent_document_id, before, limit }) => {
       const found: DocumentRecord[] = [];
       for (const { record, removed } of state.documents.values()) {
         if (removed || record.tenant_id !== tenant_id) continue;
         if (collection !== undefined && record.collection !== collection) continue;
         if (status !== undefined && record.status !== status) continue;
+        if (parent_document_id !== undefined && record.parent_document_id !== parent_document_id) continue;
         if (before !== undefined && record.document_id >= before) continue;
         found.push(record);
       }

@@ -92,11 +92,12 @@ export function createPostgresDocuments(parts: StoreParts, close: () => Promise<
       ]);
       return row && toDocument(row);
     },
-    async listDocuments({ tenant_id, collection, status, before, limit }) {
-      const rows = await read<Row>("SELECT * FROM $S.list_documents_1($1, $2, $3, $4, $5)", [
+    async listDocuments({ tenant_id, collection, status, parent_document_id, before, limit }) {
+      const rows = await read<Row>("SELECT * FROM $S.list_documents_2($1, $2, $3, $4, $5, $6)", [
         tenant_id,
         collection,
         status,
+        parent_document_id,
         before,
         limit,
       ]);

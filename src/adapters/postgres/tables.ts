@@ -233,4 +233,10 @@ export const migrations: string[] = [
   CREATE POLICY tenant ON $S.indexed_versions USING (tenant_id = (SELECT current_setting('sluice.tenant', true))
     OR (SELECT current_setting('sluice.tenant', true)) = '*');
   `,
+  `
+  -- The document that another one came inside: a mail, an archive.
+  ALTER TABLE $S.documents ADD COLUMN parent_document_id text COLLATE "C";
+  CREATE INDEX documents_parent ON $S.documents (parent_document_id, document_id)
+    WHERE parent_document_id IS NOT NULL AND NOT removed;
+  `,
 ];

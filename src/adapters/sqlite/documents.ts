@@ -44,9 +44,11 @@ export function createSqliteDocuments(
       return row && toDocument(row);
     },
 
-    async listDocuments({ tenant_id, collection, status, before, limit }) {
+    async listDocuments({ tenant_id, collection, status, parent_document_id, before, limit }) {
       const { where, values } = conditions({
-        "tenant_id = ?": tenant_id,
+        // Behind a +, so that the planner takes the index of the children, who are few.
+        [parent_document_id === undefined ? "tenant_id = ?" : "+tenant_id = ?"]: tenant_id,
+        "parent_document_id = ?": parent_document_id,
         "collection = ?": collection,
         "status = ?": status,
         "document_id < ?": before,

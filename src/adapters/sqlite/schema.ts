@@ -249,6 +249,12 @@ export const migrations: (string | Migration)[] = [
     SELECT (SELECT embedder_id FROM indexed_versions GROUP BY embedder_id ORDER BY count(*) DESC LIMIT 1);
   CREATE TABLE retired_embedders (embedder_id TEXT PRIMARY KEY) WITHOUT ROWID;
   `,
+  `
+  -- The document that another one came inside: a mail, an archive.
+  ALTER TABLE documents ADD COLUMN parent_document_id TEXT;
+  CREATE INDEX documents_parent ON documents (parent_document_id, document_id)
+    WHERE parent_document_id IS NOT NULL AND removed = 0;
+  `,
 ];
 
 /** What SQL alone can't do. `tell` is for what takes long enough that somebody wonders. */

@@ -129,6 +129,7 @@ const documentColumns = [
   "correlation_id",
   "job_id",
   "revision",
+  "parent_document_id",
 ];
 const insertDocument = `INSERT INTO documents (${documentColumns.join(", ")}) VALUES (${documentColumns.map(() => "?").join(", ")})`;
 const updateDocument = `UPDATE documents SET ${documentColumns.map((column) => `${column} = ?`).join(", ")}
@@ -157,6 +158,7 @@ function putDocument(sql: Sql, record: DocumentRecord, expect_revision: number |
     record.correlation_id,
     record.job_id,
     record.revision,
+    record.parent_document_id,
   ];
   const twin = sql(
     "SELECT 1 FROM documents WHERE tenant_id = ? AND collection = ? AND sha256 = ? AND removed = 0 AND document_id <> ?",

@@ -8,6 +8,7 @@ import { pipeline } from "node:stream/promises";
 import type { Block, DocumentFacts, ExtractedText } from "../../chunk.ts";
 import { SluiceError } from "../../errors.ts";
 import type { BlobStore } from "../../ports/blob-store.ts";
+import { collectChildren } from "../children.ts";
 import { openPageCache } from "../page-cache.ts";
 import type { Stage, StageContext } from "../stage.ts";
 
@@ -17,6 +18,8 @@ interface ExtractCheckpoint extends Record<string, unknown> {
   page_count: number | null;
   title: string | null;
   facts: DocumentFacts;
+  /** Documents that this version holds; absent where it holds none. */
+  children?: string[];
 }
 
 export const extract: Stage<undefined, ExtractedText> = {
@@ -24,6 +27,7 @@ export const extract: Stage<undefined, ExtractedText> = {
 
   async run(_input, context) {
     const { source, system, blobs, extractor, signal } = context;
+    const inside = collectChildren(context);
     const pages = await openPageCache(context);
     const extracted = await withLocalFile(context, (path) =>
       extractor.extract(
@@ -31,6 +35,7 @@ export const extract: Stage<undefined, ExtractedText> = {
         context.progress,
         signal,
         pages,
+        inside.take,
       ),
     ).catch(async (error: unknown) => {
       if (!signal.aborted) await pages.flush();
@@ -45,8 +50,16 @@ export const extract: Stage<undefined, ExtractedText> = {
       blobs.put(text_key, pieces(text), { signal }),
       blobs.put(blocks_key, pieces(JSON.stringify(blocks)), { signal }),
     ]);
-    const checkpoint: ExtractCheckpoint = { text_key, blocks_key, page_count, title, facts };
-    const counts = { characters: text.length, blocks: blocks.length, pages: page_count ?? 0 };
+    // Before the checkpoint that names them: whoever dies in between makes them again, which changes nothing.
+    const made = await inside.settle();
+    const children = made.children.length > 0 ? { children: made.children } : {};
+    const checkpoint: ExtractCheckpoint = { text_key, blocks_key, page_count, title, facts, ...children };
+    const counts = {
+      characters: text.length,
+      blocks: blocks.length,
+      pages: page_count ?? 0,
+      ...made.counts,
+    };
     return { output: extracted, checkpoint, counts };
   },
 

@@ -29,6 +29,12 @@ export function documentRoutes(app: App, dependencies: AppDependencies): void {
   const { documents, commands } = dependencies;
   app.register(async (uploads: App) => uploadRoute(uploads, dependencies));
 
+  async function mustExist(tenant_id: string, document_id: string) {
+    const document = await documents.getDocument(tenant_id, document_id);
+    if (!document) throw new SluiceError("not_found", `There is no document ${document_id}.`);
+    return document;
+  }
+
   app.get(
     "/v1/documents",
     {
@@ -38,22 +44,25 @@ export function documentRoutes(app: App, dependencies: AppDependencies): void {
         querystring: z.strictObject({
           collection: collectionSchema.optional(),
           status: documentStatusSchema.optional(),
+          parent_document_id: z.string().optional().describe("only what came inside this document"),
           limit: limitSchema,
           cursor: cursorSchema,
         }),
         response: {
           200: z.object({ documents: z.array(publicDocumentSchema), next_cursor: nextCursorSchema }),
-          ...problems(),
+          ...problems("not_found"),
         },
       },
     },
     async (request) => {
-      const { collection, status, limit, cursor } = request.query;
+      const { collection, status, parent_document_id, limit, cursor } = request.query;
+      if (parent_document_id !== undefined) await mustExist(request.tenant_id, parent_document_id);
       const found = await documents.listDocuments({
         tenant_id: request.tenant_id,
         limit: limit + 1,
         ...(collection === undefined ? {} : { collection }),
         ...(status === undefined ? {} : { status }),
+        ...(parent_document_id === undefined ? {} : { parent_document_id }),
         ...(cursor === undefined ? {} : { before: placeOf(cursor) }),
       });
       const page = found.slice(0, limit);
@@ -76,10 +85,7 @@ export function documentRoutes(app: App, dependencies: AppDependencies): void {
       },
     },
     async (request) => {
-      const { document_id } = request.params;
-      const document = await documents.getDocument(request.tenant_id, document_id);
-      if (!document) throw new SluiceError("not_found", `There is no document ${document_id}.`);
-      return document;
+      return mustExist(request.tenant_id, request.params.document_id);
     },
   );
 
@@ -89,7 +95,9 @@ export function documentRoutes(app: App, dependencies: AppDependencies): void {
       schema: {
         tags,
         summary: "Delete a document",
-        description: "It is gone for readers and searches at once; a job erases its bytes. Its events stay.",
+        description:
+          "It is gone for readers and searches at once, and so are the documents that came inside it; jobs erase their " +
+          "bytes. Their events stay.",
         params: documentParamsSchema,
         response: {
           202: z.object({ document_id: z.string(), job_id: z.string(), correlation_id: z.string() }),

@@ -4,6 +4,8 @@ import { SluiceError } from "../../../src/errors.ts";
 
 const block = { kind: "paragraph", level: null, page: null } as const;
 
+const folder = process.argv[2] as string;
+
 serveExtraction(async ({ filename }, progress) => {
   // Tells the test that the child has begun, and which one it is.
   progress(process.pid, null);
@@ -55,6 +57,40 @@ serveExtraction(async ({ filename }, progress) => {
         title: null,
       };
     }
+    case "files":
+    case "die-after-files": {
+      const attachments = ["one", "two"].map((name) => ({
+        filename: `${name}.txt`,
+        media_type: "text/plain",
+        bytes: Buffer.from(`${name} of ${folder}`),
+      }));
+      const last = {
+        filename: "last.txt",
+        media_type: null,
+        get bytes(): Uint8Array {
+          process.kill(process.pid, "SIGKILL");
+          return Buffer.alloc(0);
+        },
+      };
+      return {
+        text: folder,
+        blocks: [{ ...block, char_start: 0, char_end: 1 }],
+        page_count: null,
+        title: null,
+        attachments: order === "files" ? attachments : [...attachments, last],
+      };
+    }
+    case "lie": {
+      const [path, number] = [`${folder}/0`, 0];
+      const { symlinkSync } = await import("node:fs");
+      try {
+        symlinkSync("/etc/hostname", path);
+      } catch {
+        // Permissions forbid it: then there is no file of that number.
+      }
+      process.send?.({ type: "file", filename: "mine.txt", media_type: null, number });
+      break;
+    }
     case "large": {
       const text = "word ".repeat(400_000);
       const blocks = Array.from({ length: 9_000 }, (_, index) => ({
@@ -71,4 +107,4 @@ serveExtraction(async ({ filename }, progress) => {
     page_count: 1,
     title: null,
   };
-});
+}, folder);

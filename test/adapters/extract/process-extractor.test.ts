@@ -1,5 +1,6 @@
 import { fork } from "node:child_process";
 import { once } from "node:events";
+import { existsSync, readdirSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { afterEach, describe, expect, test } from "vitest";
 import { createInProcessExtractor } from "../../../src/adapters/extract/in-process.ts";
@@ -114,6 +115,77 @@ describe("a document that does harm ends typed, and the next one succeeds", () =
   test("a child that can't start", async () => {
     const extractor = create({ child_module: "/no/such/module.ts" });
     await expect(order(extractor, "fine")).rejects.toMatchObject({ code: "extraction_crashed" });
+  });
+});
+
+describe("files inside a document", () => {
+  const list = async (extractor: Extractor, name: string, each: (path: string) => void = () => {}) => {
+    const taken: string[] = [];
+    const source = { path: "/nowhere", media_type: "text/plain", filename: `${name}.txt` };
+    const { text } = await extractor.extract(
+      source,
+      () => {},
+      never,
+      undefined,
+      async ({ filename, media_type, size_bytes, content }) => {
+        const parts: Buffer[] = [];
+        for await (const part of content()) parts.push(Buffer.from(part));
+        const bytes = Buffer.concat(parts);
+        expect(bytes).toHaveLength(size_bytes);
+        taken.push(`${filename} (${media_type}): ${bytes}`);
+        each(bytes.toString().replace(/^\w+ of /, ""));
+      },
+    );
+    return { taken, text };
+  };
+
+  test("come one after another, lie in the child's own folder while they are taken, and nowhere afterwards", async () => {
+    const extractor = create({ child_module: hostile });
+    const sizes: number[] = [];
+    const { taken, text: folder } = await list(extractor, "files", (path) =>
+      sizes.push(readdirSync(path).length),
+    );
+    expect(taken).toEqual([
+      `one.txt (text/plain): one of ${folder}`,
+      `two.txt (text/plain): two of ${folder}`,
+    ]);
+    expect(sizes).toEqual([2, 2]);
+    expect(readdirSync(folder)).toEqual([]);
+    // The next document finds a clean folder.
+    expect((await list(extractor, "files")).taken).toEqual(taken);
+    await extractor.close();
+    expect(existsSync(folder)).toBe(false);
+  });
+
+  test("are left out, and not even written, where nobody takes them", async () => {
+    const extractor = create({ child_module: hostile });
+    const extracted = await order(extractor, "files");
+    expect(extracted.attachments).toBeUndefined();
+    expect(readdirSync(extracted.text)).toEqual([]);
+  });
+
+  test("a child that dies while it writes them takes its folder along", async () => {
+    const extractor = create({ child_module: hostile });
+    const { text: folder } = await list(extractor, "files");
+    await expect(list(extractor, "die-after-files")).rejects.toMatchObject({ code: "extraction_crashed" });
+    expect(existsSync(folder)).toBe(false);
+  });
+
+  test("a file that the child names and did not write is not read", async () => {
+    const extractor = create({ child_module: hostile });
+    await expect(list(extractor, "lie")).rejects.toMatchObject({ code: "extraction_crashed" });
+    expect((await list(extractor, "files")).taken).toHaveLength(2);
+  });
+
+  test("who takes them and fails, fails the document; the child serves the next", async () => {
+    const extractor = create({ child_module: hostile });
+    const refusal = new Error("no room");
+    await expect(
+      list(extractor, "files", () => {
+        throw refusal;
+      }),
+    ).rejects.toBe(refusal);
+    expect((await list(extractor, "files")).taken).toHaveLength(2);
   });
 });
 

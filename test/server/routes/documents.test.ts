@@ -1,5 +1,6 @@
 import { connect } from "node:net";
 import { describe, expect, test } from "vitest";
+import { newDocument, uploadCommit } from "../../../contracts/samples.ts";
 import type { Document } from "../../../src/document.ts";
 import type { AcceptedAnswer } from "../../../src/server/schemas.ts";
 import { startServer, until } from "../harness.ts";
@@ -491,6 +492,39 @@ describe("GET /v1/documents", () => {
     expect((await page("collection=c1")).ids).toEqual([ids[1], ids[3]]);
     await server.start(ids[2] as string);
     expect((await page("status=processing")).ids).toEqual([ids[2]]);
+  });
+
+  test("lists what came inside a document; of another tenant's there is nothing to know", async () => {
+    const server = await startServer();
+    const parent = await server.upload("parent");
+    const inside: string[] = [];
+    for (const place of [1, 2, 3]) {
+      const record = newDocument(server.system, {
+        tenant_id: "default",
+        parent_document_id: parent.document_id,
+        filename: `${place}.txt`,
+      });
+      await server.documents.commit([uploadCommit(server.system, record)]);
+      inside.unshift(record.document_id);
+    }
+    const ask = async (query: string) => server.request(`/v1/documents?${query}`);
+    const first = (await ask(`parent_document_id=${parent.document_id}&limit=2`)).json<{
+      documents: Document[];
+      next_cursor: string;
+    }>();
+    expect(first.documents.map(({ document_id }) => document_id)).toEqual(inside.slice(0, 2));
+    expect(first.documents[0]?.parent_document_id).toBe(parent.document_id);
+    const rest = await ask(`parent_document_id=${parent.document_id}&cursor=${first.next_cursor}`);
+    expect(rest.json<{ documents: Document[] }>().documents.map((each) => each.document_id)).toEqual(
+      inside.slice(2),
+    );
+    const foreign = newDocument(server.system, { tenant_id: "other" });
+    await server.documents.commit([uploadCommit(server.system, foreign)]);
+    for (const unknown of [foreign.document_id, "doc_none"]) {
+      const answer = await ask(`parent_document_id=${unknown}`);
+      expect(answer.status).toBe(404);
+      expect(answer.problem().code).toBe("not_found");
+    }
   });
 
   test.each(["limit=0", "limit=201", "limit=x", "cursor=***", "status=lost", "page=2"])(
