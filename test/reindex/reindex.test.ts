@@ -202,9 +202,10 @@ test("an index of an earlier version serves by the embedder that it was made wit
   const document_id = await rig.searchable(paragraphs(3));
   const waiting = await rig.upload("not searchable yet");
   const db = new DatabaseSync(join(rig.folder as string, "sluice.db"));
-  const { user_version } = db.prepare("PRAGMA user_version").get() as { user_version: number };
+  // What the schema before the register of embedders, its fifth, had not.
   db.exec(`DROP TABLE indexed_versions; DROP TABLE embedder_state; DROP TABLE retired_embedders;
-    PRAGMA user_version = ${user_version - 1}`);
+    DROP INDEX documents_parent; ALTER TABLE documents DROP COLUMN parent_document_id;
+    PRAGMA user_version = 5`);
   db.close();
   const { documents, index } = await rig.connect();
   expect(await documents.embedders.read()).toMatchObject({ serving: OLD, target: null, retired: [] });
