@@ -1,5 +1,6 @@
 import { SluiceError } from "../../errors.ts";
 import type { Reranker } from "../../ports/reranker.ts";
+import { endpointOf, reasonOf } from "../http-service.ts";
 
 export interface HttpRerankerOptions {
   /**
@@ -29,7 +30,7 @@ const CHECK_TIMEOUT_MS = 10_000;
 export function createHttpReranker(options: HttpRerankerOptions): Reranker {
   const { kind, model, api_key, batch_size = 32 } = options;
   const send = options.fetch ?? globalThis.fetch;
-  const endpoint = endpointOf(options.url);
+  const endpoint = endpointOf(options.url, "rerank");
   const headers: Record<string, string> = { "content-type": "application/json", accept: "application/json" };
   if (api_key !== undefined) headers.authorization = `Bearer ${api_key}`;
   // A query string may carry a secret, so messages name the address without it.
@@ -127,23 +128,4 @@ function parseScores(text: string, count: number): number[] | string {
     scores[index] = score;
   }
   return scores as number[];
-}
-
-function endpointOf(url: string): URL {
-  const endpoint = URL.parse(url);
-  if (endpoint === null || !/^https?:$/.test(endpoint.protocol)) {
-    throw new TypeError("url must be an http or https address");
-  }
-  if (endpoint.username !== "" || endpoint.password !== "") {
-    throw new TypeError("url must not contain a user or password; use api_key");
-  }
-  endpoint.pathname = `${endpoint.pathname.replace(/\/+$/, "")}/rerank`;
-  endpoint.hash = "";
-  return endpoint;
-}
-
-/** fetch says only "fetch failed" and puts the reason into `cause`. */
-function reasonOf(error: unknown): string {
-  if (!(error instanceof Error)) return String(error);
-  return error.cause instanceof Error ? error.cause.message || error.message : error.message;
 }

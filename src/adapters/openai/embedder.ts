@@ -2,6 +2,7 @@ import { createHash } from "node:crypto";
 import { SluiceError } from "../../errors.ts";
 import type { Embedder } from "../../ports/embedder.ts";
 import type { System } from "../../ports/system.ts";
+import { endpointOf, reasonOf } from "../http-service.ts";
 import { parseVectors, readServiceMessage, retryAfterMs } from "./response.ts";
 
 export interface OpenAiEmbedderOptions {
@@ -56,7 +57,7 @@ export function createOpenAiEmbedder(options: OpenAiEmbedderOptions): Embedder {
   const { batch_size = 64, timeout_ms = 30_000, max_retries = 3 } = options;
   const { query_prefix = "", passage_prefix = "" } = options;
   const send = options.fetch ?? globalThis.fetch;
-  const endpoint = endpointOf(options.url);
+  const endpoint = endpointOf(options.url, "embeddings");
   if (model === "") throw new TypeError("model must not be empty");
   requireWhole("dimensions", dimensions, 1);
   requireWhole("batch_size", batch_size, 1);
@@ -95,7 +96,7 @@ export function createOpenAiEmbedder(options: OpenAiEmbedderOptions): Embedder {
       signal?.throwIfAborted();
       const what = limit.signal.aborted
         ? `did not answer within ${timeout_ms} ms`
-        : `gave no answer: ${describe(cause)}`;
+        : `gave no answer: ${reasonOf(cause)}`;
       return failed("embedder_unavailable", `${service} ${what}`, undefined, cause);
     }
     signal?.throwIfAborted();
@@ -197,19 +198,6 @@ function failed(
   return { code, message, retry_after_ms, cause };
 }
 
-function endpointOf(url: string): URL {
-  const endpoint = URL.parse(url);
-  if (endpoint === null || !/^https?:$/.test(endpoint.protocol)) {
-    throw new TypeError("url must be an http or https address");
-  }
-  if (endpoint.username !== "" || endpoint.password !== "") {
-    throw new TypeError("url must not contain a user or password; use api_key");
-  }
-  endpoint.pathname = `${endpoint.pathname.replace(/\/+$/, "")}/embeddings`;
-  endpoint.hash = "";
-  return endpoint;
-}
-
 function requireWhole(name: string, value: number, least: number): void {
   if (!Number.isInteger(value) || value < least) {
     throw new TypeError(`${name} must be a whole number of at least ${least}, not ${value}`);
@@ -236,12 +224,6 @@ function limitTime(
       over.abort();
     },
   };
-}
-
-/** fetch says only "fetch failed" and puts the reason into `cause`. */
-function describe(error: unknown): string {
-  if (!(error instanceof Error)) return String(error);
-  return error.cause instanceof Error ? error.cause.message || error.message : error.message;
 }
 
 function withoutKey(message: string, api_key: string | undefined): string {

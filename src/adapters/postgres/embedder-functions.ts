@@ -1,5 +1,5 @@
 /** The embedders' register inside the database. Who publishes shares the lock on its one row; who flips has it alone. */
-import { bodyFunction, queryFunction, refuse } from "./functions.ts";
+import { bodyFunction, queryFunction, refuse, requireLease } from "./functions.ts";
 
 const SEARCHABLE = "NOT d.removed AND d.searchable_version IS NOT NULL";
 const LACKING = `FROM $S.documents AS d WHERE ${SEARCHABLE} AND NOT EXISTS (SELECT FROM $S.indexed_versions AS own
@@ -116,11 +116,7 @@ export const embedderFunctions: string[] = [
     "void",
     "v_row int; v_chunks json; v_vectors text[];",
     `PERFORM set_config('sluice.tenant', p_tenant, true);
-    IF p_lease IS NOT NULL THEN
-      PERFORM FROM $S.jobs WHERE job_id = p_lease ->> 'job_id' AND lease_token = p_lease ->> 'lease_token'
-        AND state = 'running' FOR NO KEY UPDATE;
-      IF NOT FOUND THEN ${refuse("lease_lost")}; END IF;
-    END IF;
+    ${requireLease}
     -- Nobody publishes or removes these documents before this is done.
     PERFORM FROM $S.documents WHERE tenant_id = p_tenant AND document_id IN (
       SELECT value ->> 'document_id' FROM json_array_elements(p_chunks)) ORDER BY document_id FOR SHARE;

@@ -50,3 +50,10 @@ export const CONFLICT = "SL001";
 
 export const refuse = (reason: string): string =>
   `RAISE EXCEPTION USING ERRCODE = '${CONFLICT}', MESSAGE = '${reason}'`;
+
+/** Part of a body: refuses unless the job of `p_lease`, where one is given, still runs under it. */
+export const requireLease = `IF p_lease IS NOT NULL THEN
+      PERFORM FROM $S.jobs WHERE job_id = p_lease ->> 'job_id' AND lease_token = p_lease ->> 'lease_token'
+        AND state = 'running' FOR NO KEY UPDATE;
+      IF NOT FOUND THEN ${refuse("lease_lost")}; END IF;
+    END IF;`;

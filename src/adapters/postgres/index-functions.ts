@@ -1,5 +1,5 @@
 /** The search index: pgvector for meaning, tsvector for words. `$X` stands for the schema that holds pgvector. */
-import { bodyFunction, queryFunction, refuse, sqlFunction } from "./functions.ts";
+import { bodyFunction, queryFunction, refuse, requireLease, sqlFunction } from "./functions.ts";
 import { quoteLexeme, stemmed, stemOf } from "./stemming.ts";
 
 export const wordFunctions: string[] = [
@@ -58,11 +58,7 @@ export const wordFunctions: string[] = [
     "void",
     "v_row int;",
     `PERFORM set_config('sluice.tenant', p_tenant, true);
-    IF p_lease IS NOT NULL THEN
-      PERFORM FROM $S.jobs WHERE job_id = p_lease ->> 'job_id' AND lease_token = p_lease ->> 'lease_token'
-        AND state = 'running' FOR NO KEY UPDATE;
-      IF NOT FOUND THEN ${refuse("lease_lost")}; END IF;
-    END IF;
+    ${requireLease}
     -- The pipeline has usually written them before.
     PERFORM $S.put_chunks(p_tenant, (
       SELECT json_agg(c.value) FROM json_array_elements(p_chunks) AS c (value)
