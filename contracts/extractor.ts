@@ -86,12 +86,8 @@ export function describeExtractor(name: string, open: () => Promise<ExtractorHar
         const taken: [string, string][] = [];
         let busy = false;
         let ended = false;
-        const extracted = await h.extractor.extract(
-          source,
-          () => {},
-          never,
-          undefined,
-          async ({ filename, size_bytes, content }) => {
+        const extracted = await h.extractor.extract(source, () => {}, never, {
+          file: async ({ filename, size_bytes, content }) => {
             expect(busy || ended).toBe(false);
             busy = true;
             const read = async () => {
@@ -105,7 +101,7 @@ export function describeExtractor(name: string, open: () => Promise<ExtractorHar
             taken.push([filename, bytes.toString()]);
             busy = false;
           },
-        );
+        });
         ended = true;
         expect(taken).toEqual(files);
         expectWellFormed(extracted);
@@ -118,15 +114,11 @@ export function describeExtractor(name: string, open: () => Promise<ExtractorHar
     check("who takes a file and fails, fails the document, with that error", async (h) => {
       const refusal = new Error("no room");
       for (const { source } of h.holding ?? []) {
-        const attempt = h.extractor.extract(
-          source,
-          () => {},
-          never,
-          undefined,
-          async () => {
+        const attempt = h.extractor.extract(source, () => {}, never, {
+          file: async () => {
             throw refusal;
           },
-        );
+        });
         await expect(attempt).rejects.toBe(refusal);
       }
     });

@@ -12,6 +12,7 @@ const core = [
   "ids.ts",
   "job.ts",
   "chunk.ts",
+  "document-text.ts",
   "filter.ts",
   "new-version.ts",
 ];

@@ -19,6 +19,11 @@ export interface Block {
    * is its header row, and the line of dashes below it is no row.
    */
   row?: number;
+  /**
+   * It goes on where the block before ended, the same table or paragraph: cut only because that is long. No more than
+   * a line end lies between the two; further lines of a table bring no header row.
+   */
+  continues?: true;
   char_start: number;
   char_end: number;
 }
@@ -41,14 +46,25 @@ export interface Attachment {
   bytes: Uint8Array;
 }
 
-/** The outcome of extraction: the whole text and the blocks that point into it. */
-export interface ExtractedText {
+/**
+ * A stretch of a long document's text, and the blocks that lie in it. The texts of all parts, joined, are the text;
+ * offsets of blocks are into that, not into the part.
+ */
+export interface ExtractedPart {
   text: string;
   blocks: Block[];
+}
+
+/** What extraction knows of a document beside its text. */
+export interface ExtractedFacts {
   /** Pages, slides or sheets; null where the format has none. */
   page_count: number | null;
   title: string | null;
   facts?: DocumentFacts;
+}
+
+/** The outcome of extraction: the text, or what is left of it after the parts that were handed over before. */
+export interface ExtractedText extends ExtractedPart, ExtractedFacts {
   /** Files that came inside; the text names them. */
   attachments?: Attachment[];
 }

@@ -3,6 +3,7 @@ import { createHash } from "node:crypto";
 import { isDeepStrictEqual } from "node:util";
 import type { Chunk } from "../chunk.ts";
 import { type DocumentRecord, evolve, isTerminal, type JourneyState, legalAfter } from "../document.ts";
+import { createTextReader, partsIn } from "../document-text.ts";
 import { SluiceError } from "../errors.ts";
 import { anyEventSchema } from "../events.ts";
 import { endedStates } from "../job.ts";
@@ -234,7 +235,7 @@ async function missingBlobs(
   return missing;
 }
 
-/** Whether each chunk stands in the document's text where it says. Holds the text of one document. */
+/** Whether each chunk stands in the document's text where it says. */
 async function compareTexts(
   documents: DocumentStore,
   blobs: BlobStore,
@@ -242,17 +243,9 @@ async function compareTexts(
   version: number,
 ): Promise<string | undefined> {
   const checkpoints = await documents.listCheckpoints(tenant_id, document_id, version);
-  const key = checkpoints.find(({ stage }) => stage === "extracting")?.data.text_key;
-  if (typeof key !== "string") return "nothing tells where its text is";
-  const parts: Buffer[] = [];
-  try {
-    for await (const part of await blobs.get(key)) parts.push(part as Buffer);
-  } catch (error) {
-    // It was there a moment ago: a newer version took its place.
-    if (error instanceof SluiceError && error.code === "blob_missing") return undefined;
-    return `its text ${key} can't be read: ${describe(error)}`;
-  }
-  const text = Buffer.concat(parts).toString("utf8");
+  const parts = partsIn(checkpoints.find(({ stage }) => stage === "extracting")?.data);
+  if (parts.length === 0) return "nothing tells where its text is";
+  const text = createTextReader((key) => blobs.get(key), parts);
   let wrong = 0;
   for (let from = 0; ; ) {
     let chunks: Chunk[];
@@ -262,8 +255,14 @@ async function compareTexts(
       if (error instanceof SluiceError) throw error;
       return `chunks from ${from} on can't be read: ${describe(error)}`;
     }
-    for (const chunk of chunks) {
-      if (chunk.text !== text.slice(chunk.char_start, chunk.char_end)) wrong += 1;
+    try {
+      for (const chunk of chunks) {
+        if (chunk.text !== (await text.slice(chunk.char_start, chunk.char_end))) wrong += 1;
+      }
+    } catch (error) {
+      // It was there a moment ago: a newer version took its place.
+      if (error instanceof SluiceError && error.code === "blob_missing") return undefined;
+      return `its text can't be read: ${describe(error)}`;
     }
     const last = chunks.at(-1);
     if (!last) return wrong === 0 ? undefined : `${wrong} chunks are not what its text says there`;

@@ -4,6 +4,7 @@
  */
 import type { BlobStore } from "../ports/blob-store.ts";
 import type { PageCache } from "../ports/extractor.ts";
+import type { Partial } from "./partial.ts";
 import type { StageContext } from "./stage.ts";
 
 export interface StoredPageCache extends PageCache {
@@ -19,10 +20,10 @@ const BATCH_MS = 10_000;
 
 type Entry = [page: number, content: string];
 
-export async function openPageCache(context: StageContext): Promise<StoredPageCache> {
+export async function openPageCache(context: StageContext, partial: Partial): Promise<StoredPageCache> {
   const { source, system, blobs } = context;
-  const keys = Object.entries(context.kept ?? {})
-    .filter(([name]) => name.endsWith("_key"))
+  const keys = Object.entries(partial.kept)
+    .filter(([name]) => /^pages_\d+_key$/.test(name))
     .map(([, key]) => String(key));
   const kept = new Map((await Promise.all(keys.map((key) => readEntries(blobs, key)))).flat());
   let batch: Entry[] = [];
@@ -34,7 +35,7 @@ export async function openPageCache(context: StageContext): Promise<StoredPageCa
     const key = `${source.tenant_id}/${system.newId("blob")}`;
     await blobs.put(key, bytesOf(JSON.stringify(entries)), { signal: context.signal });
     keys.push(key);
-    await context.keep(Object.fromEntries(keys.map((name, index) => [`pages_${index}_key`, name])));
+    await partial.keep(Object.fromEntries(keys.map((name, index) => [`pages_${index}_key`, name])));
   }
 
   function writeBatch(): void {

@@ -1,4 +1,4 @@
-import type { ExtractedText } from "../chunk.ts";
+import type { ExtractedPart, ExtractedText } from "../chunk.ts";
 
 export interface ExtractionSource {
   /** A local file with the bytes. */
@@ -26,6 +26,23 @@ export interface PageCache {
   keep(page: number, content: string): void;
 }
 
+/** Where an extraction puts what it can hand over before its end. Each may be left out. */
+export interface ExtractionSinks {
+  /** Of the same bytes: an extractor MUST NOT read those pages again that it finds there, and may keep none. */
+  pages?: PageCache;
+  /**
+   * Gets the files inside of the document: one after another, in their order, and all before `extract` resolves. MUST be
+   * waited for; the content MUST be readable until then, and MAY be gone afterwards.
+   */
+  file?: (file: ExtractedFile) => Promise<void>;
+  /**
+   * Gets the text of a long document as it is read: part after part, from the beginning. MUST be waited for before the
+   * next part is given, so that memory stays flat however long the document is. The same bytes SHOULD give the same
+   * parts at every attempt. Without it the whole text is in the answer.
+   */
+  part?: (part: ExtractedPart) => Promise<void>;
+}
+
 /**
  * Reads text and structure out of files.
  * MUST be contained: whatever the file does (crash, hang, eat memory), the caller gets a SluiceError in bounded time.
@@ -35,9 +52,7 @@ export interface Extractor {
   readonly media_types: ReadonlySet<string>;
   /**
    * @param progress called as pages or bytes are done; total null while unknown
-   * @param pages of the same bytes; an extractor MUST NOT read those again that it finds there, and may keep none
-   * @param take gets the files inside of the document, where it is given: one after another, in their order, and all
-   *   before this resolves. MUST be waited for; the content MUST be readable until then, and MAY be gone afterwards.
+   * @returns the text that went into no part: its end, or all of it
    * @throws SluiceError unsupported_media_type, empty_document, encrypted_document, malformed_document, limit_exceeded,
    *   extraction_timeout, extraction_out_of_memory or extraction_crashed; the signal's reason when it fires
    */
@@ -45,8 +60,7 @@ export interface Extractor {
     source: ExtractionSource,
     progress: (done: number, total: number | null) => void,
     signal: AbortSignal,
-    pages?: PageCache,
-    take?: (file: ExtractedFile) => Promise<void>,
+    sinks?: ExtractionSinks,
   ): Promise<ExtractedText>;
   close(): Promise<void>;
 }

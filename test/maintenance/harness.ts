@@ -70,7 +70,7 @@ export async function originalOf(rig: Rig, document_id: string, version = 1) {
 /** Where the text lies that was read from the version. */
 async function textOf(rig: Rig, document_id: string, version: number): Promise<string> {
   const checkpoints = await rig.documents.listCheckpoints("t1", document_id, version);
-  const key = checkpoints.find(({ stage }) => stage === "extracting")?.data.text_key as string;
+  const key = checkpoints.find(({ stage }) => stage === "extracting")?.data.part_0_key as string;
   return rig.blobs.localPath!(key);
 }
 

@@ -324,7 +324,7 @@ describe("a worker that lost its lease without hearing of it", () => {
         message: "ingest_document stopped: no longer ours",
       });
       expect(await state()).toEqual(before);
-      for await (const _ of await rig.blobs.get(before.checkpoints[0]?.data.text_key as string));
+      for await (const _ of await rig.blobs.get(before.checkpoints[0]?.data.part_0_key as string));
     },
   );
 });

@@ -13,7 +13,7 @@ function createScanner(failures: number[]): Extractor & { read: number[][] } {
   return {
     read,
     media_types: new Set(["text/plain"]),
-    async extract(_source, progress, _signal, cache) {
+    async extract(_source, progress, _signal, { pages: cache } = {}) {
       const mine: number[] = [];
       read.push(mine);
       const texts: string[] = [];
@@ -60,10 +60,11 @@ test.each(["sqlite", "memory"] as const)(
     // The stage's own checkpoint has taken the place of the pages'.
     const [checkpoint] = await rig.documents.listCheckpoints(tenant_id, document_id, 1);
     expect(Object.keys(checkpoint!.data).sort()).toEqual([
-      "blocks_key",
       "facts",
       "page_count",
-      "text_key",
+      "part_0_end",
+      "part_0_key",
+      "part_0_sha256",
       "title",
     ]);
   },

@@ -1,4 +1,5 @@
 /** A server over memory adapters, on a free port; every answer is held against the OpenAPI document. */
+
 import { createHash } from "node:crypto";
 import type { AddressInfo } from "node:net";
 import { pino } from "pino";
@@ -9,6 +10,7 @@ import { createMemoryStorage } from "../../src/adapters/memory/storage.ts";
 import { createSystem } from "../../src/adapters/node/system.ts";
 import type { PublisherConfig } from "../../src/config.ts";
 import { advance, type DocumentRecord } from "../../src/document.ts";
+import { namesOfParts } from "../../src/document-text.ts";
 import type { ErrorInfo } from "../../src/errors.ts";
 import type { EventData, EventType, SluiceEvent } from "../../src/events.ts";
 import { createCommands } from "../../src/intake/commands.ts";
@@ -148,13 +150,14 @@ export async function startServer(options: ServerOptions = {}) {
   async function complete(document_id: string, text: string, tenant_id = "default"): Promise<DocumentRecord> {
     const processing = await start(document_id, tenant_id);
     const { version } = processing;
-    const text_key = `${tenant_id}/${system.newId("blob")}`;
-    await blobs.put(text_key, bytes(text));
+    const key = `${tenant_id}/${system.newId("blob")}`;
+    const { sha256 } = await blobs.put(key, bytes(`[]\n${text}`));
+    const data = namesOfParts([{ key, char_start: 0, char_end: text.length, sha256 }]);
     await move(
       document_id,
       "rag.ingestion.stage_completed",
       { stage: "extracting", duration_ms: 5, counts: { characters: text.length } },
-      { checkpoint: { stage: "extracting", data: { text_key } } },
+      { checkpoint: { stage: "extracting", data } },
       tenant_id,
     );
     let offset = 0;

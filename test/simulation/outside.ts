@@ -1,6 +1,8 @@
 /** What outlives every simulated process: the database, the blobs, and the services that the adapters call. */
+
 import { createHash } from "node:crypto";
 import type { Readable } from "node:stream";
+import { bytesInput } from "../../src/adapters/extract/input.ts";
 import { readPlainText } from "../../src/adapters/extract/plain.ts";
 import { createMemoryState, type MemoryState } from "../../src/adapters/memory/state.ts";
 import { type ErrorCode, SluiceError } from "../../src/errors.ts";
@@ -129,7 +131,7 @@ export function simulatedExtractor(
 ): Extractor {
   return {
     media_types: new Set(["text/plain"]),
-    async extract({ path, filename }, progress, signal, _pages, take) {
+    async extract({ path, filename }, progress, signal, { file, part } = {}) {
       for (let part = 1; part <= 3; part++) {
         await scheduler.step(process, `extracts ${part}`);
         signal.throwIfAborted();
@@ -149,7 +151,7 @@ export function simulatedExtractor(
       }
       for (const [place, { text }] of insideOf(bytes.toString()).entries()) {
         const content = Buffer.from(text);
-        await take?.({
+        await file?.({
           filename: `${place}.txt`,
           media_type: null,
           size_bytes: content.length,
@@ -158,7 +160,21 @@ export function simulatedExtractor(
           },
         });
       }
-      return readPlainText({ bytes, filename, progress: () => {} });
+      const { blocks, ...extracted } = await readPlainText(bytesInput(bytes, filename));
+      // Its first half as a part, as of a long text.
+      const [last] = blocks.slice(Math.floor(blocks.length / 2) - 1);
+      if (part === undefined || blocks.length < 2 || last === undefined) return { ...extracted, blocks };
+      const { char_end } = last;
+      await part({
+        text: extracted.text.slice(0, char_end),
+        blocks: blocks.filter((b) => b.char_end <= char_end),
+      });
+      await scheduler.step(process, "extracts the rest");
+      return {
+        ...extracted,
+        text: extracted.text.slice(char_end),
+        blocks: blocks.filter((block) => block.char_start >= char_end),
+      };
     },
     async close() {},
   };

@@ -1,5 +1,7 @@
 /** What the simulated clients upload, and what must become of it. */
+
 import { createHash } from "node:crypto";
+import { bytesInput } from "../../src/adapters/extract/input.ts";
 import { readPlainText } from "../../src/adapters/extract/plain.ts";
 import { type ChunkOptions, chunkText } from "../../src/pipeline/chunker.ts";
 
@@ -55,15 +57,12 @@ const known = new Map<string, Promise<string[]>>();
 export function chunksOf(text: string): Promise<string[]> {
   let chunks = known.get(text);
   if (!chunks) {
-    chunks = readPlainText({ bytes: Buffer.from(text), filename: "a.txt", progress: () => {} }).then(
-      (extracted) => {
-        const texts = chunkText(extracted, chunking).map((draft) => draft.text);
-        // What finds one finds all: a search for the word is a search for everything.
-        if (texts.some((each) => !each.includes("quartz")))
-          throw new Error(`torn apart: ${texts.join(" | ")}`);
-        return texts;
-      },
-    );
+    chunks = readPlainText(bytesInput(Buffer.from(text), "a.txt")).then((extracted) => {
+      const texts = chunkText(extracted, chunking).map((draft) => draft.text);
+      // What finds one finds all: a search for the word is a search for everything.
+      if (texts.some((each) => !each.includes("quartz"))) throw new Error(`torn apart: ${texts.join(" | ")}`);
+      return texts;
+    });
     if (known.size > 10_000) known.clear();
     known.set(text, chunks);
   }

@@ -18,12 +18,79 @@ export function decodeBytes(bytes: Uint8Array, declared?: string): string {
   return cleanText(iconv.decode(buffer, charsetOf(buffer, declared)));
 }
 
-function charsetOf(buffer: Buffer, declared: string | undefined): string {
+/** What a look at all bytes of a long text tells before it is decoded. */
+export interface TextSurvey {
+  charset: string;
+  /** Whether it may hold form feeds, which part pages. */
+  hasFormFeeds: boolean;
+}
+
+/** Reads it all once or twice, and holds none of it. */
+export async function surveyText(pieces: () => AsyncIterable<Uint8Array>): Promise<TextSurvey> {
+  let sample: Buffer = Buffer.alloc(0);
+  let utf8 = true;
+  let hasFormFeeds = false;
+  let open: Buffer = Buffer.alloc(0);
+  for await (const piece of pieces()) {
+    const buffer = Buffer.from(piece.buffer, piece.byteOffset, piece.byteLength);
+    if (sample.length < SAMPLE_BYTES) {
+      sample = Buffer.concat([sample, buffer.subarray(0, SAMPLE_BYTES - sample.length)]);
+    }
+    hasFormFeeds ||= buffer.includes(FORM_FEED);
+    if (!utf8) continue;
+    const whole = open.length === 0 ? buffer : Buffer.concat([open, buffer]);
+    const end = whole.length - openBytes(whole);
+    utf8 = isUtf8(whole.subarray(0, end));
+    open = whole.subarray(end);
+  }
+  const charset = charsetOf(sample, undefined, utf8 && open.length === 0);
+  if (hasFormFeeds && /^utf-(16|32)/.test(charset)) {
+    // There the byte is half of many a letter.
+    hasFormFeeds = false;
+    for await (const text of decodePieces(pieces(), charset)) hasFormFeeds ||= text.includes("\f");
+  }
+  return { charset, hasFormFeeds };
+}
+
+const FORM_FEED = 0x0c;
+
+/** How many bytes at the end begin a character of UTF-8 that goes on after them. */
+function openBytes(buffer: Buffer): number {
+  for (let back = 1; back <= Math.min(3, buffer.length); back++) {
+    const byte = buffer[buffer.length - back]!;
+    if ((byte & 0xc0) === 0x80) continue;
+    const length = byte >= 0xf0 ? 4 : byte >= 0xe0 ? 3 : byte >= 0xc0 ? 2 : 1;
+    return length > back ? back : 0;
+  }
+  return 0;
+}
+
+/** Decodes a long text piece by piece. No piece ends in half a character, or between the two signs of a line end. */
+export async function* decodePieces(
+  pieces: AsyncIterable<Uint8Array>,
+  charset: string,
+): AsyncGenerator<string> {
+  const decoder = iconv.getDecoder(charset);
+  let held = "";
+  for await (const piece of pieces) {
+    const text = held + decoder.write(Buffer.from(piece.buffer, piece.byteOffset, piece.byteLength));
+    // Half a character, or half a line end: its other half comes with the next piece.
+    const last = text.charCodeAt(text.length - 1);
+    const isHalf = last === CARRIAGE_RETURN || (last >= 0xd800 && last <= 0xdbff);
+    held = isHalf ? text.slice(-1) : "";
+    yield cleanText(isHalf ? text.slice(0, -1) : text);
+  }
+  yield cleanText(held + (decoder.end() ?? ""));
+}
+
+const CARRIAGE_RETURN = 0x0d;
+
+function charsetOf(buffer: Buffer, declared: string | undefined, utf8 = isUtf8(buffer)): string {
   const marked = byteOrderMark(buffer);
   if (marked !== undefined) return marked;
   const wide = wideWithoutMark(buffer);
   if (wide !== undefined) return wide;
-  if (isUtf8(buffer)) return "utf-8";
+  if (utf8) return "utf-8";
   if (declared !== undefined && iconv.encodingExists(declared) && !/^utf-?(16|32)/i.test(declared)) {
     return widened(declared);
   }

@@ -1,11 +1,11 @@
 /** The child's end of the channel: reads one document after another and sends each back in pieces. */
 import { rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import type { ExtractedText } from "../../chunk.ts";
+import type { ExtractedPart, ExtractedText } from "../../chunk.ts";
 import { SluiceError } from "../../errors.ts";
 import type { ExtractionSource, PageCache } from "../../ports/extractor.ts";
 import { filesInside } from "./inside.ts";
-import type { ChildMessage, ExtractRequest } from "./protocol.ts";
+import type { ChildMessage, ExtractRequest, ParentMessage } from "./protocol.ts";
 
 /** Messages stay small, so that neither side ever holds a giant one beside the document itself. */
 const TEXT_PIECE = 256 * 1024;
@@ -16,7 +16,11 @@ const MEMORY_EVERY_MS = 250;
 type Read = (
   source: ExtractionSource,
   progress: (done: number, total: number | null) => void,
-  options: { ocr_languages: readonly string[]; pages: PageCache },
+  options: {
+    ocr_languages: readonly string[];
+    pages: PageCache;
+    part?: (part: ExtractedPart) => Promise<void>;
+  },
 ) => Promise<ExtractedText>;
 
 /**
@@ -29,7 +33,7 @@ export function serveExtraction(read: Read, folder: string): void {
     rmSync(folder, { recursive: true, force: true });
     process.exit(0);
   });
-  process.on("message", (message: ExtractRequest) => {
+  process.on("message", (message: ParentMessage) => {
     if (message.type === "extract") void answer(read, message, folder);
   });
   if (process.platform !== "linux") {
@@ -39,19 +43,17 @@ export function serveExtraction(read: Read, folder: string): void {
 
 async function answer(read: Read, request: ExtractRequest, folder: string): Promise<void> {
   try {
-    const { ocr_languages, kept } = request;
+    const { ocr_languages, kept, parts_wanted } = request;
     const keep = (page: number, content: string) => void send({ type: "page", page, content });
-    const extracted = await read(request, throttled(), { ocr_languages, pages: { kept, keep } });
-    const { text, blocks, page_count, title, facts = {} } = extracted;
-    // Each piece waits for the one before to be written: a queue of them all would be the giant message again.
-    for (let at = 0; at < text.length; at += TEXT_PIECE) {
-      await send({ type: "text", text: text.slice(at, at + TEXT_PIECE) });
-    }
-    for (let at = 0; at < blocks.length; at += BLOCK_PIECE) {
-      await send({ type: "blocks", blocks: blocks.slice(at, at + BLOCK_PIECE) });
-    }
+    const extracted = await read(request, throttled(), {
+      ocr_languages,
+      pages: { kept, keep },
+      ...(parts_wanted ? { part: sendPart } : {}),
+    });
+    const { page_count, title, facts = {} } = extracted;
+    await sendPieces(extracted);
     let number = 0;
-    for (const file of request.files ? filesInside(extracted, request.filename) : []) {
+    for (const file of request.files_wanted ? filesInside(extracted, request.filename) : []) {
       writeFileSync(join(folder, String(number)), file.bytes);
       await send({ type: "file", filename: file.filename, media_type: file.media_type, number });
       number++;
@@ -60,6 +62,31 @@ async function answer(read: Read, request: ExtractRequest, folder: string): Prom
   } catch (error) {
     await send(errorMessage(error, request.filename));
   }
+}
+
+/** Each piece waits for the one before to be written: a queue of them all would be the giant message again. */
+async function sendPieces({ text, blocks }: ExtractedPart): Promise<void> {
+  for (let at = 0; at < text.length; at += TEXT_PIECE) {
+    await send({ type: "text", text: text.slice(at, at + TEXT_PIECE) });
+  }
+  for (let at = 0; at < blocks.length; at += BLOCK_PIECE) {
+    await send({ type: "blocks", blocks: blocks.slice(at, at + BLOCK_PIECE) });
+  }
+}
+
+/** Resolves when the parent has taken it. */
+async function sendPart(part: ExtractedPart): Promise<void> {
+  const taken = new Promise<void>((resolve) => {
+    const onMessage = ({ type }: ParentMessage) => {
+      if (type !== "go_on") return;
+      process.off("message", onMessage);
+      resolve();
+    };
+    process.on("message", onMessage);
+  });
+  await sendPieces(part);
+  await send({ type: "part" });
+  await taken;
 }
 
 function throttled(): (done: number, total: number | null) => void {

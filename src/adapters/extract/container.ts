@@ -9,15 +9,22 @@ import { openZip } from "./zip.ts";
 const OOXML = "application/vnd.openxmlformats-officedocument";
 const ODF = "application/vnd.oasis.opendocument";
 
+/** Whether a file that begins so is a container. */
+export function isContainer(head: Uint8Array): boolean {
+  return isCompound(head) || isPackage(head);
+}
+
+function isPackage([a, b, c, d]: Uint8Array): boolean {
+  return a === 0x50 && b === 0x4b && c === 3 && d === 4;
+}
+
 /**
  * The media type of a whole file, where it is a container; undefined for everything else.
  * @throws SluiceError encrypted_document, malformed_document, limit_exceeded
  */
 export function containedType(bytes: Uint8Array, filename: string): string | undefined {
   if (isCompound(bytes)) return compoundType(bytes, filename);
-  const [a, b, c, d] = bytes;
-  if (a === 0x50 && b === 0x4b && c === 3 && d === 4) return packageType(bytes, filename);
-  return undefined;
+  return isPackage(bytes) ? packageType(bytes, filename) : undefined;
 }
 
 function compoundType(bytes: Uint8Array, filename: string): string {

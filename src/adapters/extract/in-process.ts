@@ -1,23 +1,29 @@
 /** Reads documents in the caller's own process, with no containment at all. */
-import { readFile } from "node:fs/promises";
 import type { ExtractedText } from "../../chunk.ts";
 import type { ExtractionSource, Extractor } from "../../ports/extractor.ts";
-import { containedType } from "./container.ts";
+import { containedType, isContainer } from "./container.ts";
+import { fileContent, headOf } from "./input.ts";
 import { filesInside } from "./inside.ts";
 import { mediaTypes, readerOf } from "./registry.ts";
 import type { ReaderInput } from "./text-builder.ts";
+
+/** Enough to tell a container by. */
+const SIGNATURE_BYTES = 8;
 
 /** Reads one document. @throws SluiceError as the readers do; whatever `progress` throws */
 export async function readDocument(
   { media_type, filename, path }: ExtractionSource,
   progress: (done: number, total: number | null) => void,
-  options: Pick<ReaderInput, "ocr_languages" | "pages"> = {},
+  options: Pick<ReaderInput, "ocr_languages" | "pages" | "part"> = {},
 ): Promise<ExtractedText> {
   const declared = await readerOf(media_type, filename);
-  const bytes = await readFile(path);
-  const contained = containedType(bytes, filename);
+  const content = await fileContent(path);
+  const contained = isContainer(await headOf(path, SIGNATURE_BYTES))
+    ? containedType(content.bytes, filename)
+    : undefined;
   const read = contained === undefined ? declared : await readerOf(contained, filename);
-  return read({ ...options, bytes, filename, progress });
+  const input: ReaderInput = Object.assign(content, options, { filename, progress });
+  return read(input);
 }
 
 /**
@@ -28,20 +34,23 @@ export async function readDocument(
 export function createInProcessExtractor(): Extractor {
   return {
     media_types: mediaTypes,
-    async extract(source, progress, signal, pages, take) {
+    async extract(source, progress, signal, { pages, file, part } = {}) {
       signal.throwIfAborted();
       const tell = (done: number, total: number | null) => {
         signal.throwIfAborted();
         progress(done, total);
       };
-      const read = await readDocument(source, tell, pages === undefined ? {} : { pages });
+      const read = await readDocument(source, tell, {
+        ...(pages === undefined ? {} : { pages }),
+        ...(part === undefined ? {} : { part }),
+      });
       signal.throwIfAborted();
       for (const { filename, media_type, bytes } of filesInside(read, source.filename)) {
         const size_bytes = bytes.byteLength;
         const content = async function* () {
           yield bytes;
         };
-        await take?.({ filename, media_type, size_bytes, content });
+        await file?.({ filename, media_type, size_bytes, content });
       }
       const { attachments: _, ...extracted } = read;
       return extracted;

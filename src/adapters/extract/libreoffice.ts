@@ -59,11 +59,11 @@ export function withLibreOffice(inner: Extractor, options: LibreOfficeOptions): 
   const slots = createSlots(1);
   return {
     media_types: new Set([...inner.media_types, ...Object.keys(convertible)]),
-    async extract(source, progress, signal, pages, take) {
+    async extract(source, progress, signal, sinks) {
       const target = convertible[source.media_type];
       if (target !== undefined) return converted(source, target);
       try {
-        return await inner.extract(source, progress, signal, pages, take);
+        return await inner.extract(source, progress, signal, sinks);
       } catch (error) {
         const other = oldVersions[source.media_type];
         const isOld = error instanceof SluiceError && error.code === "unsupported_media_type";
@@ -80,8 +80,7 @@ export function withLibreOffice(inner: Extractor, options: LibreOfficeOptions): 
             { path, media_type, filename: original.filename },
             progress,
             signal,
-            pages,
-            take,
+            sinks,
           );
         } finally {
           await rm(folder, { recursive: true, force: true });

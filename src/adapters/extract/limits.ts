@@ -19,12 +19,23 @@ export const limits = {
   /** Elements inside each other. */
   xmlDepth: 1_000,
   /** UTF-16 code units of a document's text. */
-  textLength: 128 * 1024 * 1024,
+  textLength: 1024 * 1024 * 1024,
+  /** UTF-16 code units that are held at once, where a format can't be read piece by piece; and a short file's text. */
+  heldLength: 128 * 1024 * 1024,
+  /** Bytes of a text file that is read as a whole, for its structure. */
+  wholeBytes: 64 * 1024 * 1024,
+  /** How many times as long as its file a text beyond that may be: few bytes can say a long text many times. */
+  textRatio: 20,
   /** Columns that a table may have; what lies right of them is left out of no row, but refused. */
   columns: 16_384,
   /** Characters of one record of a CSV file. */
   recordLength: 1024 * 1024,
 } as const;
+
+/** UTF-16 code units of text that a file of so many bytes may hold. */
+export function textAllowance(size_bytes: number): number {
+  return Math.min(limits.textLength, Math.max(limits.heldLength, size_bytes * limits.textRatio));
+}
 
 /** @param what completes "NAME …" */
 export function limitExceeded(filename: string, what: string): SluiceError {

@@ -4,6 +4,8 @@
  */
 import type { Block } from "../../chunk.ts";
 import { decodeBytes } from "./charset.ts";
+import { limits } from "./limits.ts";
+import { readPlainText } from "./plain.ts";
 import { finishText, type ReaderInput } from "./text-builder.ts";
 
 interface Line {
@@ -23,7 +25,10 @@ const indented = /^(?: {4}|\t)/;
 const tableRule = /^ {0,3}\|?[ \t]*:?-+:?[ \t]*(?:\|[ \t]*:?-+:?[ \t]*)*\|?[ \t]*$/;
 const comment = /^ {0,3}<!--/;
 
-export async function readMarkdown({ bytes, filename, progress }: ReaderInput) {
+export async function readMarkdown(input: ReaderInput) {
+  // Nobody wrote that by hand: a dump, to be read piece by piece.
+  if (input.size_bytes > limits.wholeBytes) return readPlainText(input);
+  const { bytes, filename, progress } = input;
   progress(0, bytes.byteLength);
   const text = decodeBytes(bytes);
   const { blocks, title } = scanMarkdown(text);

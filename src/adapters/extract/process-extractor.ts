@@ -4,9 +4,9 @@
  */
 import { createReadStream, lstatSync } from "node:fs";
 import { join } from "node:path";
-import type { Block, ExtractedText } from "../../chunk.ts";
+import type { Block, ExtractedPart, ExtractedText } from "../../chunk.ts";
 import { SluiceError } from "../../errors.ts";
-import type { ExtractedFile, ExtractionSource, Extractor, PageCache } from "../../ports/extractor.ts";
+import type { ExtractedFile, ExtractionSinks, ExtractionSource, Extractor } from "../../ports/extractor.ts";
 import { closedError, crashed, deathError, outOfMemory } from "./child-errors.ts";
 import {
   defaultChild,
@@ -18,7 +18,8 @@ import {
   setReferenced,
   startChild,
 } from "./extraction-child.ts";
-import type { ChildMessage, ExtractRequest } from "./protocol.ts";
+import { limits } from "./limits.ts";
+import type { ChildMessage, ParentMessage } from "./protocol.ts";
 import { mediaTypes } from "./registry.ts";
 import { createSlots } from "./slots.ts";
 
@@ -103,14 +104,15 @@ export function createProcessExtractor(options: ProcessExtractorOptions): Extrac
     source: ExtractionSource,
     progress: (done: number, total: number | null) => void,
     signal: AbortSignal,
-    pages: PageCache | undefined,
-    wantsFiles: boolean,
+    sinks: ExtractionSinks,
   ): Promise<{ extracted: ExtractedText; files: ExtractedFile[] }> {
     const { filename } = source;
     return new Promise((resolve, reject) => {
       const files: ExtractedFile[] = [];
-      const text: string[] = [];
-      const blocks: Block[] = [];
+      let text: string[] = [];
+      let blocks: Block[] = [];
+      let length = 0;
+      let storing = false;
 
       const end = () => {
         clearTimeout(timeout);
@@ -127,28 +129,50 @@ export function createProcessExtractor(options: ProcessExtractorOptions): Extrac
         if (rss !== undefined && rss > limitBytes) kill(outOfMemory(filename, memory_mb));
       };
       const onAbort = () => kill(signal.reason);
-      const timeout = setTimeout(() => {
+      const onTimeout = () => {
+        // Then it is the storage that takes its time.
+        if (storing) return;
         kill(
           new SluiceError(
             "extraction_timeout",
             `Reading ${filename} took longer than ${timeout_ms / 1000} s. Split it, or raise SLUICE_EXTRACT_TIMEOUT_SECONDS.`,
           ),
         );
-      }, timeout_ms);
+      };
+      const timeout = setTimeout(onTimeout, timeout_ms);
       const memoryCheck = setInterval(
         () => checkMemory(residentBytes(child.process.pid)),
         CHECK_MEMORY_EVERY_MS,
       );
       signal.addEventListener("abort", onAbort, { once: true });
+      const takePart = async () => {
+        if (storing) throw new Error("a part came before the one before was taken");
+        storing = true;
+        const part: ExtractedPart = { text: text.join(""), blocks };
+        [text, blocks, length] = [[], [], 0];
+        await sinks.part?.(part);
+        storing = false;
+        if (child.job !== job) return;
+        // A long document is no hung one, as long as its parts come.
+        timeout.refresh();
+        tell(child, { type: "go_on" });
+      };
 
-      child.job = {
+      const job: Job = {
         onMessage(message) {
           switch (message.type) {
             case "text":
               text.push(message.text);
+              length += message.text.length;
+              if (length > limits.heldLength) {
+                kill(crashed(filename, "told more than it may at once", undefined));
+              }
               break;
             case "blocks":
               for (const block of message.blocks) blocks.push(block);
+              break;
+            case "part":
+              takePart().catch(kill);
               break;
             case "file":
               try {
@@ -161,7 +185,7 @@ export function createProcessExtractor(options: ProcessExtractorOptions): Extrac
               // A long scan is no hung document, as long as its pages come.
               timeout.refresh();
               try {
-                pages?.keep(message.page, message.content);
+                sinks.pages?.keep(message.page, message.content);
               } catch (error) {
                 kill(error);
               }
@@ -197,14 +221,17 @@ export function createProcessExtractor(options: ProcessExtractorOptions): Extrac
           reject(error(filename));
         },
       };
-      const kept = pages?.kept ?? new Map<number, string>();
-      const request: ExtractRequest = { ...source, type: "extract", ocr_languages, kept, files: wantsFiles };
-      child.process.send(request, (error) => {
-        // The end of the process, if it comes, tells more than the closed channel does.
-        if (error !== null && child.process.exitCode === null && child.process.signalCode === null) {
-          child.process.kill("SIGKILL");
-        }
-      });
+      child.job = job;
+      const kept = sinks.pages?.kept ?? new Map<number, string>();
+      const [files_wanted, parts_wanted] = [sinks.file !== undefined, sinks.part !== undefined];
+      tell(child, { ...source, type: "extract", ocr_languages, kept, files_wanted, parts_wanted });
+    });
+  }
+
+  function tell({ process: child }: Child, message: ParentMessage): void {
+    child.send(message, (error) => {
+      // The end of the process, if it comes, tells more than the closed channel does.
+      if (error !== null && child.exitCode === null && child.signalCode === null) child.kill("SIGKILL");
     });
   }
 
@@ -224,7 +251,7 @@ export function createProcessExtractor(options: ProcessExtractorOptions): Extrac
 
   return {
     media_types: mediaTypes,
-    async extract(source, progress, signal, pages, take) {
+    async extract(source, progress, signal, sinks = {}) {
       const release = await slots.take(signal);
       try {
         if (closed) throw closedError(source.filename);
@@ -232,10 +259,10 @@ export function createProcessExtractor(options: ProcessExtractorOptions): Extrac
         child.busy = true;
         setReferenced(child, true);
         try {
-          const { extracted, files } = await run(child, source, progress, signal, pages, take !== undefined);
+          const { extracted, files } = await run(child, source, progress, signal, sinks);
           for (const file of files) {
             signal.throwIfAborted();
-            await take?.(file);
+            await sinks.file?.(file);
           }
           return extracted;
         } finally {

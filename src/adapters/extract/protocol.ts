@@ -9,8 +9,15 @@ export interface ExtractRequest extends ExtractionSource {
   /** What earlier attempts kept of pages. */
   kept: ReadonlyMap<number, string>;
   /** Whether files inside are wanted. */
-  files: boolean;
+  files_wanted: boolean;
+  /** Whether a long text is wanted part by part. */
+  parts_wanted: boolean;
 }
+
+export type ParentMessage =
+  | ExtractRequest
+  /** The last part is taken: the child may go on. */
+  | { type: "go_on" };
 
 /** A document's answer: any number of pieces, then `done`; or `error`. Nothing more follows either of these. */
 export type ChildMessage =
@@ -19,6 +26,8 @@ export type ChildMessage =
   | { type: "page"; page: number; content: string }
   | { type: "text"; text: string }
   | { type: "blocks"; blocks: Block[] }
+  /** Text and blocks since the last one are a part. The child waits for `go_on`. */
+  | { type: "part" }
   /** A file inside, which lies in the child's folder under this number. */
   | { type: "file"; filename: string; media_type: string | null; number: number }
   | { type: "done"; page_count: number | null; title: string | null; facts: DocumentFacts }

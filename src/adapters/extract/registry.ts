@@ -74,7 +74,7 @@ const readers: Readonly<Record<string, () => Promise<Reader>>> = {
   "image/webp": image,
   "text/x-tex": plainText,
   "application/json": json,
-  "application/x-ndjson": async () => (await import("./text/json.ts")).readNdjson,
+  "application/x-ndjson": async () => (await import("./text/ndjson.ts")).readNdjson,
   "application/xml": xml,
   "text/xml": xml,
   "application/yaml": code,

@@ -1,9 +1,10 @@
 /** chunk: text and blocks → chunks, stored row by row. The same input makes the same chunks under the same ids. */
-import type { Chunk, ExtractedText } from "../../chunk.ts";
+import type { Block, Chunk } from "../../chunk.ts";
 import { SluiceError } from "../../errors.ts";
 import { chunkId } from "../../ids.ts";
 import { chunkText } from "../chunker.ts";
 import type { Stage } from "../stage.ts";
+import type { ExtractedDocument } from "./extract.ts";
 
 /** Chunks written in one transaction: few enough that nobody waits for the write lock. */
 const BATCH = 256;
@@ -12,13 +13,22 @@ export interface Chunked {
   chunks_created: number;
 }
 
-export const chunk: Stage<ExtractedText, Chunked> = {
+export const chunk: Stage<ExtractedDocument, Chunked> = {
   name: "chunking",
 
   async run(extracted, context) {
     const { source, signal } = context;
     const { document_id, version } = source;
-    const drafts = chunkText(extracted, context.chunking);
+    const texts: string[] = [];
+    const blocks: Block[] = [];
+    for await (const part of extracted.parts()) {
+      texts.push(part.text);
+      blocks.push(...part.blocks);
+    }
+    const drafts = chunkText(
+      { text: texts.join(""), blocks, page_count: null, title: null },
+      context.chunking,
+    );
     if (drafts.length === 0) {
       throw new SluiceError("empty_document", `${source.filename} holds no text to search.`);
     }

@@ -1,20 +1,30 @@
-/** extract: original bytes → text and blocks. Both go to the blob store before the checkpoint names them. */
+/**
+ * extract: original bytes → text and blocks, in parts. A long document's parts are stored while it is still being read;
+ * each is in the blob store before a checkpoint names it.
+ */
 import { createHash } from "node:crypto";
 import { createWriteStream } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { pipeline } from "node:stream/promises";
-import type { Block, DocumentFacts, ExtractedText } from "../../chunk.ts";
+import type { DocumentFacts, ExtractedFacts, ExtractedPart } from "../../chunk.ts";
+import { encodePart, namesOfParts, partsIn, readPart, type StoredPart } from "../../document-text.ts";
 import { SluiceError } from "../../errors.ts";
-import type { BlobStore } from "../../ports/blob-store.ts";
 import { collectChildren } from "../children.ts";
 import { openPageCache } from "../page-cache.ts";
+import { openPartial, type Partial } from "../partial.ts";
 import type { Stage, StageContext } from "../stage.ts";
 
+/** A document as the next stage reads it. */
+export interface ExtractedDocument extends ExtractedFacts {
+  /** UTF-16 code units of its text. */
+  length: number;
+  /** Its text and blocks in order, one part after another. */
+  parts(): AsyncIterable<ExtractedPart>;
+}
+
 interface ExtractCheckpoint extends Record<string, unknown> {
-  text_key: string;
-  blocks_key: string;
   page_count: number | null;
   title: string | null;
   facts: DocumentFacts;
@@ -22,53 +32,117 @@ interface ExtractCheckpoint extends Record<string, unknown> {
   children?: string[];
 }
 
-export const extract: Stage<undefined, ExtractedText> = {
+export const extract: Stage<undefined, ExtractedDocument> = {
   name: "extracting",
 
   async run(_input, context) {
-    const { source, system, blobs, extractor, signal } = context;
+    const { source, extractor, signal } = context;
     const inside = collectChildren(context);
-    const pages = await openPageCache(context);
-    const extracted = await withLocalFile(context, (path) =>
+    const partial = openPartial(context);
+    const pages = await openPageCache(context, partial);
+    const store = createPartStore(context, partial);
+    const rest = await withLocalFile(context, (path) =>
       extractor.extract(
         { path, media_type: source.media_type, filename: source.filename },
         context.progress,
         signal,
-        pages,
-        inside.take,
+        { pages, file: inside.take, part: store.add },
       ),
     ).catch(async (error: unknown) => {
       if (!signal.aborted) await pages.flush();
       throw error;
     });
     await pages.settle();
-    const { text, blocks, page_count, title, facts = {} } = extracted;
-    // Fresh keys: a worker that lost its lease can only write beside its successor, never over it.
-    const text_key = `${source.tenant_id}/${system.newId("blob")}`;
-    const blocks_key = `${source.tenant_id}/${system.newId("blob")}`;
-    await Promise.all([
-      blobs.put(text_key, pieces(text), { signal }),
-      blobs.put(blocks_key, pieces(JSON.stringify(blocks)), { signal }),
-    ]);
+    const { page_count, title, facts = {} } = rest;
+    const last = { text: rest.text, blocks: rest.blocks };
+    const parts = await store.end(last);
     // Before the checkpoint that names them: whoever dies in between makes them again, which changes nothing.
     const made = await inside.settle();
     const children = made.children.length > 0 ? { children: made.children } : {};
-    const checkpoint: ExtractCheckpoint = { text_key, blocks_key, page_count, title, facts, ...children };
+    const checkpoint: ExtractCheckpoint = { ...namesOfParts(parts), page_count, title, facts, ...children };
+    const length = parts.at(-1)?.char_end ?? 0;
     const counts = {
-      characters: text.length,
-      blocks: blocks.length,
+      characters: length,
+      blocks: store.blocks(),
       pages: page_count ?? 0,
       ...made.counts,
     };
-    return { output: extracted, checkpoint, counts };
+    const output: ExtractedDocument = {
+      page_count,
+      title,
+      facts,
+      length,
+      // What is short is still here.
+      parts: parts.length === 1 ? () => only(last) : () => readParts(context, parts),
+    };
+    return { output, checkpoint, counts };
   },
 
-  async restore(checkpoint, { blobs }) {
-    const { text_key, blocks_key, page_count, title, facts } = checkpoint as ExtractCheckpoint;
-    const [text, blocks] = await Promise.all([readText(blobs, text_key), readText(blobs, blocks_key)]);
-    return { text, blocks: JSON.parse(blocks) as Block[], page_count, title, facts };
+  async restore(checkpoint, context) {
+    const { page_count, title, facts } = checkpoint as ExtractCheckpoint;
+    const parts = partsIn(checkpoint);
+    const length = parts.at(-1)?.char_end ?? 0;
+    return { page_count, title, facts, length, parts: () => readParts(context, parts) };
   },
 };
+
+async function* only(part: ExtractedPart): AsyncGenerator<ExtractedPart> {
+  yield part;
+}
+
+async function* readParts(
+  { blobs, signal }: StageContext,
+  parts: readonly StoredPart[],
+): AsyncGenerator<ExtractedPart> {
+  for (const part of parts) {
+    signal.throwIfAborted();
+    yield await readPart((key) => blobs.get(key), part);
+  }
+}
+
+/**
+ * Stores parts as they come. One that an earlier attempt stored with the same bytes is not stored again; the first that
+ * differs (another release reads otherwise) ends what can be taken over.
+ */
+function createPartStore({ source, system, blobs, signal }: StageContext, partial: Partial) {
+  const known = partsIn(partial.kept);
+  const parts: StoredPart[] = [];
+  let blocks = 0;
+
+  async function add(part: ExtractedPart): Promise<void> {
+    await store(part);
+    if (parts.length > known.length) await partial.keep(namesOfParts(parts));
+  }
+
+  async function store(part: ExtractedPart): Promise<void> {
+    signal.throwIfAborted();
+    blocks += part.blocks.length;
+    const bytes = encodePart(part);
+    const sha256 = createHash("sha256").update(bytes).digest("hex");
+    const char_start = parts.at(-1)?.char_end ?? 0;
+    const char_end = char_start + part.text.length;
+    const same = known[parts.length];
+    if (same?.sha256 === sha256) {
+      parts.push(same);
+      return;
+    }
+    known.length = Math.min(known.length, parts.length);
+    // A fresh key: a worker that lost its lease can only write beside its successor, never over it.
+    const key = `${source.tenant_id}/${system.newId("blob")}`;
+    await blobs.put(key, pieces(bytes), { signal });
+    parts.push({ key, char_start, char_end, sha256 });
+  }
+
+  return {
+    add,
+    /** Stores what is left, and names all of them. */
+    async end(rest: ExtractedPart): Promise<StoredPart[]> {
+      if (rest.text !== "" || parts.length === 0) await store(rest);
+      return parts;
+    },
+    blocks: () => blocks,
+  };
+}
 
 /** The original as a local file: where the blob store has it, or in a copy that is removed afterwards. */
 async function withLocalFile<T>({ source, blobs, signal }: StageContext, use: (path: string) => Promise<T>) {
@@ -111,20 +185,7 @@ async function withLocalFile<T>({ source, blobs, signal }: StageContext, use: (p
   }
 }
 
-async function* pieces(text: string): AsyncGenerator<Uint8Array> {
+async function* pieces(bytes: Buffer): AsyncGenerator<Uint8Array> {
   const size = 1 << 20;
-  for (let start = 0; start < text.length; ) {
-    let end = Math.min(text.length, start + size);
-    // Never between the two halves of a surrogate pair: each would be encoded as a replacement character.
-    const last = text.charCodeAt(end - 1);
-    if (end < text.length && last >= 0xd800 && last <= 0xdbff) end -= 1;
-    yield Buffer.from(text.slice(start, end), "utf8");
-    start = end;
-  }
-}
-
-async function readText(blobs: BlobStore, key: string): Promise<string> {
-  const parts: Buffer[] = [];
-  for await (const part of await blobs.get(key)) parts.push(part as Buffer);
-  return Buffer.concat(parts).toString("utf8");
+  for (let start = 0; start < bytes.length; start += size) yield bytes.subarray(start, start + size);
 }

@@ -1,7 +1,9 @@
 /** What went into a document and what came out: its journey, versions, text, chunks and original bytes. */
+import { Readable } from "node:stream";
 import type { FastifyReply } from "fastify";
 import { z } from "zod";
 import type { DocumentRecord } from "../../document.ts";
+import { partsIn, textBytes } from "../../document-text.ts";
 import { SluiceError } from "../../errors.ts";
 import type { DocumentStore } from "../../ports/document-store.ts";
 import { contentDisposition, isFresh, type Range, rangeOf } from "../byte-range.ts";
@@ -82,9 +84,14 @@ export function documentContentRoutes(app: App, { documents, blobs }: AppDepende
     schema: {
       tags,
       summary: "The text that was read from the document",
-      description: "Offsets of chunks and hits point into it, in UTF-16 code units.",
+      description:
+        "Offsets of chunks and hits point into it, in UTF-16 code units; `char_start` and `char_end` ask for a stretch.",
       params: documentParamsSchema,
-      querystring: z.strictObject({ version: versionQuerySchema.describe("default: the searchable one") }),
+      querystring: z.strictObject({
+        version: versionQuerySchema.describe("default: the searchable one"),
+        char_start: offsetSchema.describe("default: the beginning"),
+        char_end: offsetSchema.describe("exclusive; default: the end"),
+      }),
       response: { 200: body("text/plain", "The text, UTF-8."), ...problems("not_found", "not_ready") },
     },
     handler: async (request, reply) => {
@@ -92,11 +99,13 @@ export function documentContentRoutes(app: App, { documents, blobs }: AppDepende
       const { document_id, tenant_id } = document;
       const version = request.query.version ?? document.searchable_version ?? document.version;
       const checkpoints = await documents.listCheckpoints(tenant_id, document_id, version);
-      const key = checkpoints.find(({ stage }) => stage === "extracting")?.data.text_key;
-      if (typeof key !== "string") throw notThere(document, version, "text");
+      const read = checkpoints.find(({ stage, data }) => stage === "extracting" && data.partial !== true);
+      if (read === undefined) throw notThere(document, version, "text");
       reply.header("content-type", "text/plain; charset=utf-8");
       if (request.method === "HEAD") return reply.send();
-      return reply.send(await blobs.get(key));
+      const { char_start, char_end } = request.query;
+      const bytes = textBytes((key) => blobs.get(key), partsIn(read.data), char_start, char_end);
+      return reply.send(Readable.from(await begun(bytes), { objectMode: false }));
     },
   });
 
@@ -191,6 +200,17 @@ export function documentContentRoutes(app: App, { documents, blobs }: AppDepende
       return reply.send(await blobs.get(blob_key, range));
     },
   });
+}
+
+const offsetSchema = z.coerce.number().int().nonnegative().optional();
+
+/** The same pieces, the first of them read already: a blob that is missing is told before any byte goes out. */
+async function begun(pieces: AsyncGenerator<Uint8Array>): Promise<AsyncIterable<Uint8Array>> {
+  const first = await pieces.next();
+  return (async function* () {
+    if (first.done !== true) yield first.value;
+    yield* pieces;
+  })();
 }
 
 function end(reply: FastifyReply, status: 304 | 416) {

@@ -25,11 +25,12 @@ async function unpack(zip: Buffer, extractor: Extractor = createInProcessExtract
     { path, media_type, filename },
     () => {},
     new AbortController().signal,
-    undefined,
-    async (file) => {
-      const parts: Uint8Array[] = [];
-      for await (const part of file.content()) parts.push(part);
-      files[file.filename] = Buffer.concat(parts).toString();
+    {
+      file: async ({ filename: name, content }) => {
+        const parts: Uint8Array[] = [];
+        for await (const part of content()) parts.push(part);
+        files[name] = Buffer.concat(parts).toString();
+      },
     },
   );
   return { media_type, files, text: extracted.text, blocks: extracted.blocks };

@@ -1,8 +1,10 @@
 /** Damaged files of every format: text or a typed error, whatever the damage. */
+
 import { readFileSync } from "node:fs";
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { containedType } from "../../../src/adapters/extract/container.ts";
+import { bytesInput } from "../../../src/adapters/extract/input.ts";
 import { readerOf } from "../../../src/adapters/extract/registry.ts";
 import { openZip } from "../../../src/adapters/extract/zip.ts";
 import { SluiceError } from "../../../src/errors.ts";
@@ -92,7 +94,7 @@ test("no damage makes an error without a type", async () => {
         try {
           const declared = await detectMediaType(given, name);
           const read = await readerOf(containedType(given, name) ?? declared, name);
-          const { text, blocks } = await read({ bytes: given, filename: name, progress: () => {} });
+          const { text, blocks } = await read(bytesInput(given, name));
           for (const { char_start, char_end } of blocks) {
             expect(char_end).toBeGreaterThan(char_start);
             expect(char_end).toBeLessThanOrEqual(text.length);

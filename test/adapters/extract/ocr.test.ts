@@ -1,10 +1,12 @@
 /** Scanned pages and pictures, read by OCR. */
+
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { beforeAll, expect, test } from "vitest";
 import { type Bitmap, turned } from "../../../src/adapters/extract/bitmap.ts";
 import { readImage } from "../../../src/adapters/extract/image.ts";
+import { bytesInput } from "../../../src/adapters/extract/input.ts";
 import { readPdf } from "../../../src/adapters/extract/pdf.ts";
 import { openPdf } from "../../../src/adapters/extract/pdf-document.ts";
 import { createProcessExtractor } from "../../../src/adapters/extract/process-extractor.ts";
@@ -39,11 +41,7 @@ test(
   "a scanned page is read where it stands, with its headings; progress counts it",
   async () => {
     const steps: [number, number | null][] = [];
-    const extracted = await readPdf({
-      bytes: mixed(),
-      filename: "mixed.pdf",
-      progress: (...step) => steps.push(step),
-    });
+    const extracted = await readPdf(bytesInput(mixed(), "mixed.pdf", (...step) => steps.push(step)));
     expect(blocksOf(extracted)).toEqual([
       ["paragraph", "This page has a text layer of its own."],
       ["heading1", "Harbour Notice"],
@@ -64,17 +62,13 @@ test(
   async () => {
     const kept = new Map<number, string>();
     const first = await readPdf({
-      bytes: mixed(),
-      filename: "mixed.pdf",
-      progress: () => {},
+      ...bytesInput(mixed(), "mixed.pdf"),
       pages: { kept: new Map(), keep: (page, content) => void kept.set(page, content) },
     });
     expect([...kept.keys()]).toEqual([2]);
     const altered = new Map([[2, kept.get(2)!.replace("Harbour", "Kept")]]);
     const second = await readPdf({
-      bytes: mixed(),
-      filename: "mixed.pdf",
-      progress: () => {},
+      ...bytesInput(mixed(), "mixed.pdf"),
       pages: { kept: altered, keep: () => expect.unreachable("the page was read again") },
     });
     expect(second.text).toBe(first.text.replace("Harbour", "Kept"));
@@ -106,12 +100,12 @@ test(
         message: expect.stringContaining("broken.png"),
       },
     );
-    const off = { filename: "notice.png", progress: () => {}, ocr_languages: [] };
-    await expect(readImage({ ...off, bytes: makePng(picture) })).rejects.toMatchObject({
+    const off = (bytes: Uint8Array) => ({ ...bytesInput(bytes, "notice.png"), ocr_languages: [] });
+    await expect(readImage(off(makePng(picture)))).rejects.toMatchObject({
       code: "unsupported_media_type",
     });
     const scan = makePdf("Scan", [[]], { pictures: { 1: picture } });
-    await expect(readPdf({ ...off, bytes: scan })).rejects.toMatchObject({ code: "empty_document" });
+    await expect(readPdf(off(scan))).rejects.toMatchObject({ code: "empty_document" });
   },
   TIMEOUT,
 );
@@ -128,7 +122,7 @@ test(
       const pages: number[] = [];
       const signal = new AbortController().signal;
       const cache = { kept: new Map<number, string>(), keep: (page: number) => void pages.push(page) };
-      const { text } = await extractor.extract(source, () => {}, signal, cache);
+      const { text } = await extractor.extract(source, () => {}, signal, { pages: cache });
       expect(text).toContain(words);
       expect(pages).toEqual([2]);
     } finally {

@@ -1,5 +1,6 @@
 import { readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
+import { bytesInput } from "../../../src/adapters/extract/input.ts";
 import { readPdf } from "../../../src/adapters/extract/pdf.ts";
 import { blocksOf, fixturePath, read, readFixture } from "./reading.ts";
 
@@ -47,7 +48,7 @@ test("a rotated page reads like an upright one", async () => {
 test("progress counts pages", async () => {
   const seen: unknown[] = [];
   const bytes = readFileSync(fixturePath("sample.pdf"));
-  await readPdf({ bytes, filename: "sample.pdf", progress: (...step) => seen.push(step) });
+  await readPdf(bytesInput(bytes, "sample.pdf", (...step) => seen.push(step)));
   expect(seen).toEqual([
     [0, 2],
     [1, 2],

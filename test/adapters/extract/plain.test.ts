@@ -1,4 +1,5 @@
 import { expect, test } from "vitest";
+import { bytesInput } from "../../../src/adapters/extract/input.ts";
 import { readPlainText } from "../../../src/adapters/extract/plain.ts";
 import { blocksOf, read, readFixture } from "./reading.ts";
 
@@ -39,6 +40,6 @@ test.each(["", " \n\t\n", "\0\0\0", "\ufeff"])("nothing in it: %j", async (sourc
 test("progress ends at the file's size", async () => {
   const seen: unknown[] = [];
   const bytes = Buffer.from("some words");
-  await readPlainText({ bytes, filename: "a", progress: (...step) => seen.push(step) });
+  await readPlainText(bytesInput(bytes, "a", (...step) => seen.push(step)));
   expect(seen.at(-1)).toEqual([10, 10]);
 });

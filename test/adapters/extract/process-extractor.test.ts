@@ -122,12 +122,8 @@ describe("files inside a document", () => {
   const list = async (extractor: Extractor, name: string, each: (path: string) => void = () => {}) => {
     const taken: string[] = [];
     const source = { path: "/nowhere", media_type: "text/plain", filename: `${name}.txt` };
-    const { text } = await extractor.extract(
-      source,
-      () => {},
-      never,
-      undefined,
-      async ({ filename, media_type, size_bytes, content }) => {
+    const { text } = await extractor.extract(source, () => {}, never, {
+      file: async ({ filename, media_type, size_bytes, content }) => {
         const parts: Buffer[] = [];
         for await (const part of content()) parts.push(Buffer.from(part));
         const bytes = Buffer.concat(parts);
@@ -135,7 +131,7 @@ describe("files inside a document", () => {
         taken.push(`${filename} (${media_type}): ${bytes}`);
         each(bytes.toString().replace(/^\w+ of /, ""));
       },
-    );
+    });
     return { taken, text };
   };
 

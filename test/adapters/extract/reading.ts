@@ -1,7 +1,9 @@
 /** What the readers' tests share. */
+
 import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { expect } from "vitest";
+import { bytesInput } from "../../../src/adapters/extract/input.ts";
 import type { Reader } from "../../../src/adapters/extract/text-builder.ts";
 import type { ExtractedText } from "../../../src/chunk.ts";
 
@@ -10,7 +12,7 @@ export const fixturePath = (name: string) =>
 
 export function read(reader: Reader, source: string | Uint8Array, filename = "file"): Promise<ExtractedText> {
   const bytes = typeof source === "string" ? Buffer.from(source) : source;
-  return reader({ bytes, filename, progress: () => {} });
+  return reader(bytesInput(bytes, filename));
 }
 
 export const readFixture = (reader: Reader, name: string) =>

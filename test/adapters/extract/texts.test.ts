@@ -2,7 +2,8 @@
 import { describe, expect, test } from "vitest";
 import { readCsv } from "../../../src/adapters/extract/sheets/csv.ts";
 import { readCode } from "../../../src/adapters/extract/text/code.ts";
-import { readJson, readNdjson } from "../../../src/adapters/extract/text/json.ts";
+import { readJson } from "../../../src/adapters/extract/text/json.ts";
+import { readNdjson } from "../../../src/adapters/extract/text/ndjson.ts";
 import { readOrg } from "../../../src/adapters/extract/text/org.ts";
 import { readRst } from "../../../src/adapters/extract/text/rst.ts";
 import { readXml } from "../../../src/adapters/extract/text/xml.ts";

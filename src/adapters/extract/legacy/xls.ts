@@ -15,7 +15,8 @@ interface Cell {
   c?: { t?: string }[];
 }
 
-export async function readXls({ bytes, filename, progress }: ReaderInput) {
+export async function readXls(input: ReaderInput) {
+  const { bytes, filename, progress } = input;
   progress(0, null);
   if (isCompound(bytes)) openCompound(bytes, filename).verify();
   let workbook: WorkBook;
@@ -32,7 +33,7 @@ export async function readXls({ bytes, filename, progress }: ReaderInput) {
     if (/password|encrypt/i.test(reason)) throw encrypted(filename);
     throw malformed(filename, `its cells can't be read (${reason})`, error);
   }
-  const builder = createTextBuilder();
+  const builder = createTextBuilder(input);
   const from1904 = workbook.Workbook?.WBProps?.date1904 === true;
   const kinds = new Map<string, NumberKind>();
   const kindOf = (format: string | number | undefined) => {
@@ -46,7 +47,7 @@ export async function readXls({ bytes, filename, progress }: ReaderInput) {
     progress(index, names.length);
     const place = { page: index + 1, sheet: name };
     const under = underHeading(builder, name, place);
-    const writer = createSheetWriter(under, filename, place);
+    const writer = createSheetWriter(under, input, place);
     const comments: string[] = [];
     const rows = (workbook.Sheets[name]?.["!data"] ?? []) as unknown as (Cell | undefined)[][];
     for (const [number, row] of rows.entries()) {
@@ -64,6 +65,7 @@ export async function readXls({ bytes, filename, progress }: ReaderInput) {
       );
     }
     writer.end();
+    await builder.handOver();
     for (const comment of comments) under.add("footnote", comment);
     const objects = (workbook.Sheets[name]?.["!objects"] ?? []) as ({ TxO?: { t?: string } } | null)[];
     for (const box of objects) under.add("paragraph", box?.TxO?.t ?? "");

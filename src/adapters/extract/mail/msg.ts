@@ -3,6 +3,7 @@ import MsgReaderModule, { type FieldsData } from "@kenjiuno/msgreader";
 import { SluiceError } from "../../../errors.ts";
 import { openCompound } from "../cfb.ts";
 import { decodeBytes } from "../charset.ts";
+import { bytesInput } from "../input.ts";
 import { malformed } from "../limits.ts";
 import { readRtf } from "../rtf/rtf.ts";
 import type { ReaderInput } from "../text-builder.ts";
@@ -91,7 +92,7 @@ function isoDate(text: string | undefined): string | undefined {
 /** The words of a body that is there as RTF only. */
 async function richText(rtf: Buffer, filename: string): Promise<string> {
   try {
-    return (await readRtf({ bytes: rtf, filename, progress: () => {} })).text;
+    return (await readRtf(bytesInput(rtf, filename))).text;
   } catch (error) {
     // The head and the attachments of the message are worth having without it.
     if (error instanceof SluiceError && /^(empty|malformed)_document$/.test(error.code)) return "";

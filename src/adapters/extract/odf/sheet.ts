@@ -13,10 +13,11 @@ import {
 } from "../xml.ts";
 import { openOdf } from "./package.ts";
 
-export async function readOds({ bytes, filename, progress }: ReaderInput) {
+export async function readOds(input: ReaderInput) {
+  const { bytes, filename, progress } = input;
   progress(0, null);
   const document = await openOdf(bytes, filename);
-  const builder = createTextBuilder();
+  const builder = createTextBuilder(input);
   let page = 0;
   let number = 0;
   let writer: SheetWriter | undefined;
@@ -29,7 +30,7 @@ export async function readOds({ bytes, filename, progress }: ReaderInput) {
       number = 0;
       const place = { page, sheet: attributeOf(element, "table:name") ?? `${page}` };
       under = underHeading(builder, place.sheet, place);
-      writer = createSheetWriter(under, filename, place);
+      writer = createSheetWriter(under, input, place);
       progress(page, null);
     } else if (element.mark === "close") {
       writer?.end();
@@ -37,6 +38,7 @@ export async function readOds({ bytes, filename, progress }: ReaderInput) {
       comments = [];
     } else if (writer !== undefined) {
       number = addRow(writer, element, number, comments, filename);
+      await builder.handOver();
     }
   }
   const { facts, title } = document;

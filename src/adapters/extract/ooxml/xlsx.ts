@@ -1,7 +1,7 @@
 /** XLSX: each sheet under its name, its rows as tables. Rows are read one by one, so that a million of them fit. */
 import { limitExceeded, limits } from "../limits.ts";
 import { builtInKind, kindOfFormat, type NumberKind, numberText } from "../sheets/cell-values.ts";
-import { createSheetWriter, underHeading } from "../sheets/sheet-blocks.ts";
+import { createSheetWriter, type SheetWriter, underHeading } from "../sheets/sheet-blocks.ts";
 import { createTextBuilder, type ReaderInput, type TextBuilder } from "../text-builder.ts";
 import {
   attributeOf,
@@ -25,7 +25,8 @@ interface Workbook {
   from1904: boolean;
 }
 
-export async function readXlsx({ bytes, filename, progress }: ReaderInput) {
+export async function readXlsx(input: ReaderInput) {
+  const { bytes, filename, progress } = input;
   const office = await openPackage(bytes, filename, "xl/workbook.xml");
   const root = await office.part(office.main);
   const relations = await office.relations(office.main);
@@ -41,7 +42,7 @@ export async function readXlsx({ bytes, filename, progress }: ReaderInput) {
     kinds: readKinds(await office.part(await relatedPart(office, office.main, "styles"))),
     from1904: /^(1|true)$/.test(attributeOf(childOf(root, "workbookPr"), "date1904") ?? ""),
   };
-  const builder = createTextBuilder();
+  const builder = createTextBuilder(input);
   const total = sheets.reduce((sum, { part }) => sum + office.zip.size(part), 0);
   let done = 0;
   const counted = async function* (pieces: AsyncIterable<Uint8Array>) {
@@ -56,7 +57,7 @@ export async function readXlsx({ bytes, filename, progress }: ReaderInput) {
     const place = { page: index + 1, sheet: name };
     // A heading over nothing says nothing: it waits for the sheet's first text.
     const under = underHeading(builder, name, place);
-    await addRows(workbook, counted(office.zip.stream(part)!), under, place);
+    await addRows(workbook, counted(office.zip.stream(part)!), under, createSheetWriter(under, input, place));
     await addAround(office, part, under, place);
   }
   progress(total, total);
@@ -97,10 +98,9 @@ async function addRows(
   workbook: Workbook,
   sheet: AsyncIterable<Uint8Array>,
   builder: TextBuilder,
-  place: { page: number; sheet: string },
+  writer: SheetWriter,
 ): Promise<void> {
   const { filename } = workbook.office;
-  const writer = createSheetWriter(builder, filename, place);
   let ready: { number: number; cells: string[] }[] = [];
   let number = 0;
   let cells: string[] = [];
@@ -137,6 +137,7 @@ async function addRows(
   for await (const _ of parseEvents(sheet, filename, events)) {
     for (const row of ready) writer.row(row.number, row.cells);
     ready = [];
+    await builder.handOver();
   }
   writer.end();
 }

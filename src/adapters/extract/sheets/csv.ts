@@ -1,72 +1,98 @@
 /** CSV and TSV: records as rows of a table, whatever parts their fields. */
 import { Readable } from "node:stream";
 import { CsvError, type Options, parse } from "csv-parse";
-import { decodeBytes } from "../charset.ts";
+import { decodePieces, surveyText } from "../charset.ts";
 import { limitExceeded, limits, malformed } from "../limits.ts";
 import { createTextBuilder, type ReaderInput } from "../text-builder.ts";
 import { createSheetWriter } from "./sheet-blocks.ts";
 
 /** Enough lines to tell what parts the fields. */
 const SAMPLE = 64 * 1024;
-const PIECE = 256 * 1024;
+/** Rows between two looks at whether anything can be handed over. */
+const ROWS_TOGETHER = 100;
+
+const statedDelimiter = /^sep=(.)\n/;
 
 export async function readCsv(input: ReaderInput) {
-  const text = decodeBytes(input.bytes).replace(/\r\n?/g, "\n");
-  const stated = /^sep=(.)\n/.exec(text);
-  const body = stated === null ? text : text.slice(stated[0].length);
-  const delimiter = stated?.[1] ?? delimiterOf(body.slice(0, SAMPLE));
-  const first = stated === null ? 1 : 2;
-  try {
-    return await readRecords(input, body, first, { delimiter, quote: '"' });
-  } catch (error) {
-    // A quote that never closes is a sign for inches, or a slip: then quotes are letters like others.
-    if (error instanceof CsvError && /QUOTE/.test(error.code)) {
-      return await readRecords(input, body, first, { delimiter, quote: null });
+  const { filename, progress, size_bytes } = input;
+  const { charset } = await surveyText(input.pieces);
+  const text = async function* (tell?: (done: number) => void) {
+    let done = 0;
+    const counted = async function* () {
+      for await (const piece of input.pieces()) {
+        done += piece.byteLength;
+        yield piece;
+      }
+    };
+    let isFirst = true;
+    for await (const piece of decodePieces(counted(), charset)) {
+      const lines = piece.replace(/\r\n?/g, "\n");
+      tell?.(Math.min(done, size_bytes));
+      yield isFirst ? lines.replace(statedDelimiter, "") : lines;
+      isFirst = false;
     }
+  };
+  const head = await headOf(decodePieces(input.pieces(), charset));
+  const stated = statedDelimiter.exec(head);
+  const delimiter = stated?.[1] ?? delimiterOf(head.slice(0, SAMPLE));
+  const quote = (await closesQuotes(text(), delimiter)) ? '"' : null;
+
+  const builder = createTextBuilder(input);
+  const writer = createSheetWriter(builder, input);
+  let number = stated === null ? 1 : 2;
+  try {
+    const lines = text((done) => progress(done, size_bytes));
+    for await (const record of Readable.from(lines).pipe(parser({ delimiter, quote }))) {
+      const cells = record as string[];
+      if (cells.length > limits.columns) {
+        throw limitExceeded(filename, `has more than ${limits.columns} columns in row ${number}`);
+      }
+      writer.row(number++, cells);
+      if (number % ROWS_TOGETHER === 0) await builder.handOver();
+    }
+  } catch (error) {
+    throw recordError(filename, error);
+  }
+  writer.end();
+  progress(size_bytes, size_bytes);
+  return builder.finish(filename);
+}
+
+async function headOf(pieces: AsyncIterable<string>): Promise<string> {
+  let head = "";
+  for await (const piece of pieces) {
+    head += piece;
+    if (head.length >= SAMPLE) break;
+  }
+  return head.replace(/\r\n?/g, "\n");
+}
+
+/**
+ * Whether every quote that opens also closes. One that never does is a sign for inches, or a slip: then quotes are
+ * letters like others. It takes a reading of its own, since rows that were handed over can't be taken back.
+ */
+async function closesQuotes(text: AsyncIterable<string>, delimiter: string): Promise<boolean> {
+  try {
+    for await (const _ of Readable.from(text).pipe(parser({ delimiter, quote: '"' })));
+    return true;
+  } catch (error) {
+    if (error instanceof CsvError) return !/QUOTE/.test(error.code);
     throw error;
   }
 }
 
-async function readRecords(
-  { bytes, filename, progress }: ReaderInput,
-  text: string,
-  first: number,
-  options: Options,
-) {
-  const builder = createTextBuilder();
-  const writer = createSheetWriter(builder, filename);
-  const parser = parse({
+function parser(options: Options) {
+  return parse({
     ...options,
     relax_quotes: true,
     relax_column_count: true,
     skip_empty_lines: false,
     max_record_size: limits.recordLength,
   });
-  let number = first;
-  const pieces = function* () {
-    for (let at = 0; at < text.length; at += PIECE) {
-      progress(Math.min(bytes.byteLength, at), bytes.byteLength);
-      yield text.slice(at, at + PIECE);
-    }
-  };
-  try {
-    for await (const record of Readable.from(pieces()).pipe(parser)) {
-      const cells = record as string[];
-      if (cells.length > limits.columns) {
-        throw limitExceeded(filename, `has more than ${limits.columns} columns in row ${number}`);
-      }
-      writer.row(number++, cells);
-    }
-  } catch (error) {
-    throw recordError(filename, error);
-  }
-  writer.end();
-  progress(bytes.byteLength, bytes.byteLength);
-  return builder.finish(filename);
 }
 
 function recordError(filename: string, error: unknown): unknown {
-  if (!(error instanceof CsvError) || /QUOTE/.test(error.code)) return error;
+  if (!(error instanceof CsvError)) return error;
   if (error.code === "CSV_MAX_RECORD_SIZE") {
     return limitExceeded(filename, `has a record of more than ${limits.recordLength} characters`);
   }

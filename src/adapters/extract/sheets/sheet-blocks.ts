@@ -2,15 +2,16 @@
  * Rows of a sheet or a file of records as blocks: a run of rows without an empty one between them is a table, and
  * each line of it is a row of the file, so that a citation can name the row.
  */
-import { limitExceeded, limits } from "../limits.ts";
+import { limitExceeded, textAllowance } from "../limits.ts";
 import { tableRow, tableRule } from "../table.ts";
-import type { BlockPlace, TextBuilder } from "../text-builder.ts";
+import type { BlockPlace, ReaderInput, TextBuilder } from "../text-builder.ts";
 
 /** A gap after no more rows than this parts a table's head from its body, not two tables. */
 const HEAD_ROWS = 3;
 /** Rows looked at before a table's columns are settled; after them, rows pass straight through. */
 const LOOK_AHEAD = 500;
-const TOGETHER = 2_000;
+/** A table that is longer is cut between two rows, and goes on in the next block. */
+const LONGEST = 32 * 1024;
 
 export interface SheetWriter {
   /** The next row; its number is higher than the last one's. Missing cells are empty. */
@@ -26,7 +27,7 @@ interface Row {
 
 export function createSheetWriter(
   builder: TextBuilder,
-  filename: string,
+  { filename, size_bytes }: Pick<ReaderInput, "filename" | "size_bytes">,
   place: Pick<BlockPlace, "page" | "sheet"> = {},
 ): SheetWriter {
   let ahead: Row[] = [];
@@ -35,24 +36,37 @@ export function createSheetWriter(
   let columns: number[] | undefined;
   let known = new Set<number>();
   let lines: string[] = [];
-  /** Lines put together: a million short strings take several times what their letters do. */
-  let written: string[] = [];
+  /** Characters in them. */
+  let held = 0;
+  /** The row of the first of them. */
   let first = 0;
+  /** Whether the table has begun in a block before. */
+  let begun = false;
   let length = 0;
+  const allowed = textAllowance(size_bytes);
 
   // One long text that a million cells show is short in the file.
   const spend = (cells: Row["cells"]) => {
     for (const cell of cells) length += cell?.length ?? 0;
-    if (length > limits.textLength) {
-      throw limitExceeded(filename, `has cells with more than ${limits.textLength} characters in all`);
+    if (length > allowed) {
+      throw limitExceeded(filename, `has cells with more than ${allowed} characters in all`);
     }
   };
-  const write = ({ cells }: Row) => {
+  const release = () => {
+    if (lines.length === 0) return;
+    const kind = columns!.length > 1 ? "table" : "paragraph";
+    builder.add(kind, lines.join("\n"), { ...place, row: first, ...(begun ? { joint: "\n" } : {}) });
+    [lines, held, begun] = [[], 0, true];
+  };
+  const write = ({ number, cells }: Row) => {
     const line = columns!.map((column) => cells[column] ?? "");
     // A column that shows up late goes to the end of its row: better there than nowhere.
     for (const [column, cell] of cells.entries()) if (cell && !known.has(column)) line.push(cell);
-    lines.push(columns!.length === 1 && line.length === 1 ? oneLine(line[0]!) : tableRow(line));
-    if (lines.length === TOGETHER) written.push(lines.splice(0).join("\n"));
+    const written = columns!.length === 1 && line.length === 1 ? oneLine(line[0]!) : tableRow(line);
+    if (held > 0 && held + written.length > LONGEST) release();
+    if (lines.length === 0) first = number;
+    lines.push(written);
+    held += written.length + 1;
   };
   const settle = () => {
     const used = new Set<number>();
@@ -64,7 +78,6 @@ export function createSheetWriter(
       builder.add("paragraph", oneLine(cells.find((cell) => cell) ?? ""), { ...place, row: number });
       while (isBlank(ahead[0]!)) ahead.shift();
     }
-    first = ahead[0]!.number;
     for (const [index, row] of ahead.entries()) {
       write(row);
       if (index === 0 && columns.length > 1) lines.push(tableRule(columns.length));
@@ -78,14 +91,10 @@ export function createSheetWriter(
       builder.add("paragraph", words.join("\t"), { ...place, row: number });
     } else {
       if (ahead.length > 1) settle();
-      if (columns !== undefined) {
-        const text = [...written, ...lines].join("\n");
-        builder.add(columns.length > 1 ? "table" : "paragraph", text, { ...place, row: first });
-      }
+      release();
     }
     ahead = [];
-    lines = [];
-    written = [];
+    begun = false;
     columns = undefined;
   };
 
@@ -131,6 +140,7 @@ export function underHeading(
       }
       builder.add(kind, text, { ...place, ...at });
     },
+    handOver: builder.handOver,
     finish: builder.finish,
   };
 }

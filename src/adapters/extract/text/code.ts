@@ -4,12 +4,17 @@
  */
 import type { Block } from "../../../chunk.ts";
 import { decodeBytes } from "../charset.ts";
+import { limits } from "../limits.ts";
+import { readPlainText } from "../plain.ts";
 import { finishText, type ReaderInput } from "../text-builder.ts";
 
 /** Closes what was opened at the left edge: it belongs to the block above. */
 const closing = /^[)\]}>]|^(end|fi|done|esac|else|elif|except|finally|catch)\b|^<\//;
 
-export async function readCode({ bytes, filename, progress }: ReaderInput) {
+export async function readCode(input: ReaderInput) {
+  // Nobody wrote that by hand: a dump, to be read piece by piece.
+  if (input.size_bytes > limits.wholeBytes) return readPlainText(input);
+  const { bytes, filename, progress } = input;
   progress(0, bytes.byteLength);
   const text = decodeBytes(bytes);
   const blocks: Block[] = [];

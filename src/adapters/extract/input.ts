@@ -1,0 +1,49 @@
+/** A reader's input: a file that is read when and as far as it is needed, or bytes that are there already. */
+import { createReadStream, readFileSync } from "node:fs";
+import { open, stat } from "node:fs/promises";
+import type { ReaderInput } from "./text-builder.ts";
+
+const PIECE = 256 * 1024;
+
+export async function fileContent(
+  path: string,
+): Promise<Pick<ReaderInput, "bytes" | "size_bytes" | "pieces">> {
+  const { size } = await stat(path);
+  let whole: Uint8Array | undefined;
+  return {
+    get bytes() {
+      whole ??= readFileSync(path);
+      return whole;
+    },
+    size_bytes: size,
+    pieces: () => createReadStream(path, { highWaterMark: PIECE }) as AsyncIterable<Uint8Array>,
+  };
+}
+
+/** The first bytes of a file, no more than so many. */
+export async function headOf(path: string, size: number): Promise<Uint8Array> {
+  const file = await open(path);
+  try {
+    const { buffer, bytesRead } = await file.read(Buffer.alloc(size), 0, size, 0);
+    return buffer.subarray(0, bytesRead);
+  } finally {
+    await file.close();
+  }
+}
+
+/** @param progress default: nobody wants to know */
+export function bytesInput(
+  bytes: Uint8Array,
+  filename: string,
+  progress: ReaderInput["progress"] = () => {},
+): ReaderInput {
+  return {
+    bytes,
+    size_bytes: bytes.byteLength,
+    async *pieces() {
+      for (let at = 0; at < bytes.byteLength; at += PIECE) yield bytes.subarray(at, at + PIECE);
+    },
+    filename,
+    progress,
+  };
+}
