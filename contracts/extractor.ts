@@ -1,6 +1,6 @@
 /** The contract of an Extractor: what src/ports/extractor.ts promises of any file, good or bad. */
 import { describe, expect, test } from "vitest";
-import type { ExtractedText } from "../src/chunk.ts";
+import type { ExtractedPart, ExtractedText } from "../src/chunk.ts";
 import { SluiceError } from "../src/errors.ts";
 import type { ExtractionSource, Extractor } from "../src/ports/extractor.ts";
 
@@ -8,6 +8,8 @@ export interface ExtractorHarness {
   extractor: Extractor;
   /** Files that it can read, at least one, each with words that must come out. */
   readable: { source: ExtractionSource; words: string[] }[];
+  /** Of those, the ones that are long enough to come in parts. Default: none. */
+  long?: { source: ExtractionSource }[];
   /** Files with others inside, each with the names of those, in order, and what they hold. Default: none. */
   holding?: { source: ExtractionSource; files: [filename: string, content: string][] }[];
   /** Files that it can't read, each with the code of the error that must come of it. */
@@ -80,6 +82,44 @@ export function describeExtractor(name: string, open: () => Promise<ExtractorHar
         expect((await h.extractor.extract(source, () => {}, never)).text).toContain(words[0] ?? "");
       },
     );
+
+    check("parts come one after another; with the rest they are the whole text", async (h) => {
+      for (const { source } of h.readable) {
+        const whole = await h.extractor.extract(source, () => {}, never);
+        const parts: ExtractedPart[] = [];
+        let busy = false;
+        const rest = await h.extractor.extract(source, () => {}, never, {
+          part: async (part) => {
+            expect(busy).toBe(false);
+            busy = true;
+            await new Promise((resolve) => setImmediate(resolve));
+            parts.push(part);
+            busy = false;
+          },
+        });
+        let length = 0;
+        for (const { text, blocks } of [...parts, rest]) {
+          for (const { char_start } of blocks) expect(char_start).toBeGreaterThanOrEqual(length);
+          length += text.length;
+          for (const { char_end } of blocks) expect(char_end).toBeLessThanOrEqual(length);
+        }
+        const joined = [...parts, rest].map(({ text }) => text).join("");
+        const blocks = [...parts, rest].flatMap((part) => part.blocks);
+        expect({ ...rest, text: joined, blocks }).toEqual(whole);
+      }
+    });
+
+    check("who takes a part and fails, fails the document, with that error", async (h) => {
+      const refusal = new Error("no room");
+      for (const { source } of h.long ?? []) {
+        const attempt = h.extractor.extract(source, () => {}, never, {
+          part: async () => {
+            throw refusal;
+          },
+        });
+        await expect(attempt).rejects.toBe(refusal);
+      }
+    });
 
     check("files inside are handed over one after another, in order, and whole", async (h) => {
       for (const { source, files } of h.holding ?? []) {

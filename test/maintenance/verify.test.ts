@@ -186,7 +186,7 @@ test("a document that is deleted and whose events do not say so is not erased", 
   expect(await check.codes({ repair: true })).toEqual(["log_damaged", "removal_stuck"]);
   await drain(rig);
   expect((await originalOf(rig, document_id)).version).toBe(1);
-  expect(await rig.blobKeys()).toHaveLength(3);
+  expect(await rig.blobKeys()).toHaveLength(2);
   expect(rig.rows().chunks).toBe(CHUNKS);
 });
 

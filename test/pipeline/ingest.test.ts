@@ -239,9 +239,9 @@ describe("dying after every operation", () => {
     // Claim; started, two stages' checkpoints and one more, the chunks, three batches, publishing, and progress.
     expect(operations[0]).toBe("claim");
     expect(happened("commit")).toBeGreaterThanOrEqual(9);
-    expect(happened("put")).toBe(2);
+    expect(happened("put")).toBe(1);
     expect(happened("stage")).toBe(1);
-    expect(happened("delete")).toBe(journey === "a new document" ? 0 : 2);
+    expect(happened("delete")).toBe(journey === "a new document" ? 0 : 1);
     for (let last = 0; last <= operations.length; last++) await dieAfter(last);
 
     // In the end there is what there would be had nobody died.
@@ -249,7 +249,7 @@ describe("dying after every operation", () => {
     await sweepBlobs(rig.workerParts(), new AbortController().signal);
     const versions = uploads[0]!.version;
     const documents = uploads.length;
-    expect(await rig.blobKeys()).toHaveLength(documents * (2 + versions));
+    expect(await rig.blobKeys()).toHaveLength(documents * (1 + versions));
     expect(rig.rows()).toEqual({
       documents,
       versions: documents * versions,
@@ -294,8 +294,8 @@ describe("while a document is ingested again", () => {
     await worker.start();
     await rig.settled(document_id);
     await worker.stop(PATIENCE_MS);
-    expect(seen.filter((version) => version === 2)).toHaveLength(3);
-    // Old, and from the publishing transaction on new: it, and the removal of the old text and blocks.
+    expect(seen.filter((version) => version === 2)).toHaveLength(2);
+    // Old, and from the publishing transaction on new: it, and the removal of the old text.
     const first = seen.indexOf(2);
     expect(first).toBeGreaterThanOrEqual(12);
     expect(new Set(seen.slice(first))).toEqual(new Set([2]));

@@ -26,6 +26,16 @@ async function open(extractor: Extractor) {
     { filename: "one.txt", content: "first" },
     { filename: "two.txt", content: "second" },
   ]);
+  const logbook = {
+    source: await write(
+      "logbook.txt",
+      "text/plain",
+      Buffer.from(
+        Array.from({ length: 20_000 }, (_, day) => `On day ${day} nothing was written.\n\n`).join(""),
+      ),
+    ),
+    words: ["day 0 ", "day 19999 "],
+  };
   const zip = makeZip([["a/b.txt", "stored"], { name: "c.txt", content: long, deflate: true }]);
   return {
     extractor,
@@ -33,7 +43,9 @@ async function open(extractor: Extractor) {
       { source: fixture("sample.pdf", "application/pdf"), words: [] },
       { source: fixture("sample.md", "text/markdown"), words: [] },
       { source: await write("notes.txt", "text/plain", Buffer.from("Of quartz.")), words: ["quartz"] },
+      logbook,
     ].reverse(),
+    long: [logbook],
     holding: [
       {
         source: await write("mail.eml", "message/rfc822", mail),

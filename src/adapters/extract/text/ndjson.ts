@@ -6,7 +6,7 @@ import { createTextBuilder, type ReaderInput, type TextBuilder } from "../text-b
 import { checkDepth, columnsOf, isObject, type Json, type JsonObject, linesOf, parse } from "./json-value.ts";
 
 /** Characters looked at before it is settled what the file is; those after them pass straight through. */
-const LOOK_AHEAD = 8 * 1024 * 1024;
+const LOOK_AHEAD = 1024 * 1024;
 
 interface Line {
   number: number;
