@@ -75,14 +75,35 @@ export const chunkSchema = z.object({
   version: z.int().positive(),
   ordinal: z.int().nonnegative().describe("place in the document, from 0"),
   text: z.string(),
-  page: z.int().positive().nullable(),
+  page: z.int().positive().nullable().describe("page, slide or sheet on which the chunk begins"),
+  sheet: z.string().nullable().describe("name of that sheet; null outside of spreadsheets"),
+  row_start: z
+    .int()
+    .positive()
+    .nullable()
+    .describe("first row of the sheet or file that the text covers, from 1; null where rows are not known"),
+  row_end: z.int().positive().nullable().describe("last row that it covers"),
   char_start: z.int().nonnegative().describe("into the document's text, UTF-16 code units"),
   char_end: z.int().nonnegative().describe("end, exclusive"),
   heading_path: z.array(z.string()).describe("headings above the chunk, outermost first"),
-  token_count: z.int().nonnegative(),
+  section_start: z
+    .int()
+    .nonnegative()
+    .nullable()
+    .describe("where the chunk's section begins in the text; null in chunks of earlier versions of Sluice"),
+  header: z
+    .string()
+    .nullable()
+    .describe("header lines of the table in whose rows the text begins, where the text itself does not have them"),
+  token_count: z.int().nonnegative().describe("of the header and the text"),
 });
 /** `text` equals the document's text from `char_start` to `char_end`. */
 export type Chunk = z.infer<typeof chunkSchema>;
+
+/** What of a chunk is embedded, searched by words and reranked: the text below its table's header. */
+export function passageOf({ header, text }: Pick<Chunk, "header" | "text">): string {
+  return header === null ? text : `${header}\n${text}`;
+}
 
 /** A chunk before it belongs to a version. */
 export type ChunkDraft = Omit<Chunk, "chunk_id" | "document_id" | "version" | "ordinal">;

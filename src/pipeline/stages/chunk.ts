@@ -1,8 +1,8 @@
 /** chunk: text and blocks → chunks, stored row by row. The same input makes the same chunks under the same ids. */
-import type { Block, Chunk } from "../../chunk.ts";
+import type { Chunk, ChunkDraft } from "../../chunk.ts";
 import { SluiceError } from "../../errors.ts";
 import { chunkId } from "../../ids.ts";
-import { chunkText } from "../chunker.ts";
+import { createChunker } from "../chunker.ts";
 import type { Stage } from "../stage.ts";
 import type { ExtractedDocument } from "./extract.ts";
 
@@ -19,31 +19,37 @@ export const chunk: Stage<ExtractedDocument, Chunked> = {
   async run(extracted, context) {
     const { source, signal } = context;
     const { document_id, version } = source;
-    const texts: string[] = [];
-    const blocks: Block[] = [];
-    for await (const part of extracted.parts()) {
-      texts.push(part.text);
-      blocks.push(...part.blocks);
+    const chunker = createChunker(context.chunking);
+    let chunks_created = 0;
+    let tokens = 0;
+    let waiting: Chunk[] = [];
+
+    /** Writes full batches, and in the end what is left. */
+    async function write(drafts: ChunkDraft[], isEnd: boolean): Promise<void> {
+      for (const draft of drafts) {
+        const ordinal = chunks_created++;
+        tokens += draft.token_count;
+        const chunk_id = chunkId(document_id, version, ordinal);
+        waiting.push({ ...draft, chunk_id, document_id, version, ordinal });
+      }
+      while (waiting.length >= BATCH || (isEnd && waiting.length > 0)) {
+        signal.throwIfAborted();
+        const chunks = waiting.slice(0, BATCH);
+        waiting = waiting.slice(BATCH);
+        await context.commit({ chunks });
+      }
     }
-    const drafts = chunkText(
-      { text: texts.join(""), blocks, page_count: null, title: null },
-      context.chunking,
-    );
-    if (drafts.length === 0) {
+
+    let done = 0;
+    for await (const part of extracted.parts()) {
+      done += part.text.length;
+      await write(chunker.push(part), false);
+      context.progress(done, extracted.length);
+    }
+    await write(chunker.end(), true);
+    if (chunks_created === 0) {
       throw new SluiceError("empty_document", `${source.filename} holds no text to search.`);
     }
-    let tokens = 0;
-    for (let start = 0; start < drafts.length; start += BATCH) {
-      signal.throwIfAborted();
-      const chunks = drafts.slice(start, start + BATCH).map((draft, place): Chunk => {
-        const ordinal = start + place;
-        tokens += draft.token_count;
-        return { ...draft, chunk_id: chunkId(document_id, version, ordinal), document_id, version, ordinal };
-      });
-      await context.commit({ chunks });
-      context.progress(start + chunks.length, drafts.length);
-    }
-    const chunks_created = drafts.length;
     return {
       output: { chunks_created },
       checkpoint: { chunks_created },
