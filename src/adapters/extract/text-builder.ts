@@ -59,7 +59,7 @@ const ornament = /^[\p{P}\s]{1,12}$/u;
 
 /** Parts grow with the text before them: the first are stored early, and a long text does not become thousands. */
 const SMALLEST_PART = 256 * 1024;
-const LARGEST_PART = 4 * 1024 * 1024;
+const LARGEST_PART = 2 * 1024 * 1024;
 
 export function createTextBuilder(
   input?: Pick<ReaderInput, "part" | "size_bytes" | "filename">,
