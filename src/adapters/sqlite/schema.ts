@@ -258,10 +258,8 @@ export const migrations: (string | Migration)[] = [
   `
   -- Where a chunk stands in a sheet, the header of its table, and where its section begins.
   ALTER TABLE chunks ADD COLUMN sheet TEXT;
-  ALTER TABLE chunks ADD COLUMN row_start INTEGER;
-  ALTER TABLE chunks ADD COLUMN row_end INTEGER;
-  ALTER TABLE chunks ADD COLUMN section_start INTEGER;
-  ALTER TABLE chunks ADD COLUMN header TEXT;
+  ALTER TABLE chunks ADD COLUMN row_start INTEGER; ALTER TABLE chunks ADD COLUMN row_end INTEGER;
+  ALTER TABLE chunks ADD COLUMN section_start INTEGER; ALTER TABLE chunks ADD COLUMN header TEXT;
   `,
 ];
 
