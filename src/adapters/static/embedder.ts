@@ -6,8 +6,8 @@
 import { Worker } from "node:worker_threads";
 import { SluiceError } from "../../errors.ts";
 import type { Embedder } from "../../ports/embedder.ts";
+import { createTokenizer, type Tokenizer } from "../wordpiece.ts";
 import { readModelHeader, readVocabulary, shippedModelFolder } from "./model.ts";
-import { createTokenizer, type Tokenizer } from "./tokenizer.ts";
 
 export interface StaticEmbedderOptions {
   /** Folder of another model than the one that is shipped. */

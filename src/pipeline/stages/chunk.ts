@@ -61,6 +61,7 @@ export const chunk: Stage<ExtractedText, Chunked> = {
 
 /** Tokens are those of the embedder that will read the chunks, where it counts them. */
 function optionsFor({ chunking, embedder }: StageContext): ChunkOptions {
-  const { count_tokens } = embedder;
-  return count_tokens ? { count_tokens: (text) => count_tokens.call(embedder, text), ...chunking } : chunking;
+  return embedder.count_tokens
+    ? { count_tokens: (text) => embedder.count_tokens!(text), ...chunking }
+    : chunking;
 }

@@ -8,7 +8,7 @@ import { afterAll, describe, expect, test } from "vitest";
 import { describeEmbedder } from "../../../contracts/embedder.ts";
 import { createStaticEmbedder } from "../../../src/adapters/static/embedder.ts";
 import { readStaticModel, shippedModelFolder } from "../../../src/adapters/static/model.ts";
-import { createTokenizer } from "../../../src/adapters/static/tokenizer.ts";
+import { createTokenizer } from "../../../src/adapters/wordpiece.ts";
 
 const shipped = createStaticEmbedder();
 
