@@ -8,6 +8,7 @@ import { createInProcessExtractor } from "../src/adapters/extract/in-process.ts"
 import { createSystem } from "../src/adapters/node/system.ts";
 import { openSqliteStorage } from "../src/adapters/sqlite/storage.ts";
 import { createStaticEmbedder } from "../src/adapters/static/embedder.ts";
+import { passageOf } from "../src/chunk.ts";
 import type { DocumentRecord } from "../src/document.ts";
 import type { Stage } from "../src/events.ts";
 import { chunkId } from "../src/ids.ts";
@@ -46,7 +47,12 @@ export async function openBare(folder: string) {
       marks.push(performance.now());
 
       const document_id = system.newId("doc");
-      const chunks = chunkText(extracted, { max_tokens: 256, overlap_tokens: 32 }).map((draft, ordinal) => ({
+      const options = {
+        max_tokens: 256,
+        overlap_tokens: 32,
+        ...(embedder.count_tokens ? { count_tokens: embedder.count_tokens } : {}),
+      };
+      const chunks = chunkText(extracted, options).map((draft, ordinal) => ({
         ...draft,
         chunk_id: chunkId(document_id, 1, ordinal),
         document_id,
@@ -58,10 +64,7 @@ export async function openBare(folder: string) {
       const entries: IndexEntry[] = [];
       for (let start = 0; start < chunks.length; start += embedder.batch_size) {
         const batch = chunks.slice(start, start + embedder.batch_size);
-        const vectors = await embedder.embed(
-          batch.map(({ text }) => text),
-          "passage",
-        );
+        const vectors = await embedder.embed(batch.map(passageOf), "passage");
         for (const [place, chunk] of batch.entries()) {
           entries.push({ chunk, tenant_id, collection, vector: vectors[place] as Float32Array });
         }

@@ -152,9 +152,14 @@ function newChunk({ document_id, version }: DocumentRecord, ordinal: number, tex
     ordinal,
     text,
     page: null,
+    sheet: null,
+    row_start: null,
+    row_end: null,
     char_start: 0,
     char_end: text.length,
     heading_path: [],
+    section_start: 0,
+    header: null,
     token_count: estimateTokens(text),
   };
 }

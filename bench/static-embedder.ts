@@ -5,7 +5,7 @@ import { fileURLToPath } from "node:url";
 import { createStaticEmbedder } from "../src/adapters/static/embedder.ts";
 import { createEncoder } from "../src/adapters/static/encode.ts";
 import { readStaticModel, shippedModelFolder } from "../src/adapters/static/model.ts";
-import { createTokenizer } from "../src/adapters/static/tokenizer.ts";
+import { createTokenizer } from "../src/adapters/wordpiece.ts";
 import type { Context, Row, Table } from "./benchmark.ts";
 import { perSecond } from "./statistics.ts";
 

@@ -45,6 +45,19 @@ export function describeEmbedder(name: string, open: () => Promise<EmbedderHarne
       }
     });
 
+    check(
+      "where it counts tokens, it counts the same ones each time, and more in more text",
+      async (embedder) => {
+        const count = embedder.count_tokens?.bind(embedder);
+        if (count === undefined) return;
+        expect(count("")).toBe(0);
+        const text = "The harbour pilot guides 12 ships. Zürich 😀 漢字";
+        expect(count(text)).toBe(count(text));
+        expect(count(text)).toBeGreaterThanOrEqual(8);
+        expect(count(`${text} ${text}`)).toBeGreaterThan(count(text));
+      },
+    );
+
     check("vectors come in the order of the texts, whatever else is in the batch", async (embedder) => {
       const texts = ["quartz", "a boat on the lake", "the price of steel in spring"];
       const together = await embedder.embed(texts, "passage");

@@ -132,9 +132,14 @@ export function newChunks(record: DocumentRecord, texts: string[], version = rec
       ordinal,
       text,
       page: ordinal === 0 ? null : ordinal,
+      sheet: ordinal === 0 ? null : `Sheet ${ordinal}`,
+      row_start: ordinal === 0 ? null : ordinal * 10,
+      row_end: ordinal === 0 ? null : ordinal * 10 + 9,
       char_start,
       char_end: char_start + text.length,
       heading_path: ["Part I", `Chapter ${ordinal}`],
+      section_start: ordinal === 0 ? null : char_start,
+      header: ordinal < 2 ? null : "| Zymurgy |\n| --- |",
       token_count: text.split(" ").length,
     };
   });

@@ -381,6 +381,12 @@ function words(check: StorageTest): void {
     expect((await matching(h, "annual basalt"))[0]).toBe(1);
   });
 
+  check("the header of a table is searched with the rows below it", async (h) => {
+    // The first chunk with one is the third.
+    await publish(h, [{ text: "quartz" }, { text: "basalt" }, { text: "gneiss" }]);
+    expect(await matching(h, "zymurgy")).toEqual([2]);
+  });
+
   check("signs that mean something to a query language are plain text here", async (h) => {
     await shelf(h);
     for (const query of [

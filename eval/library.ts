@@ -6,7 +6,8 @@ import { openAdapters } from "../src/compose.ts";
 import { parseConfig } from "../src/config.ts";
 import type { DocumentRecord } from "../src/document.ts";
 import { chunkId } from "../src/ids.ts";
-import { chunkText } from "../src/pipeline/chunker.ts";
+import { type ChunkOptions, chunkText } from "../src/pipeline/chunker.ts";
+import { embeddedText } from "../src/pipeline/passage.ts";
 import type { Commit } from "../src/ports/document-store.ts";
 import type { Embedder } from "../src/ports/embedder.ts";
 import type { Reranker } from "../src/ports/reranker.ts";
@@ -28,14 +29,20 @@ export interface Library extends AsyncDisposable {
  * embedded, staged, then made searchable.
  *
  * @param data_dir an empty folder
+ * @param options.chunking what of it is given takes the place of the defaults
  */
 export async function openLibrary(
   collection: Collection,
   embedder: Embedder,
   data_dir: string,
-  reranker?: Reranker,
+  { reranker, chunking }: { reranker?: Reranker | undefined; chunking?: ChunkOptions } = {},
 ): Promise<Library> {
   const config = parseConfig({ SLUICE_DATA_DIR: data_dir });
+  const options: ChunkOptions = {
+    ...config.chunk,
+    ...(embedder.count_tokens ? { count_tokens: (text) => embedder.count_tokens!(text) } : {}),
+    ...chunking,
+  };
   const adapters = await openAdapters(config, { embedder });
   const { documents, index, system } = adapters;
   let chunks = 0;
@@ -53,12 +60,14 @@ export async function openLibrary(
       const extracted = extractedOf(document);
       if (extracted === undefined) return [];
       const record = newRecord(document.id, extracted);
-      return [{ record, chunks: chunksOf(record, extracted) }];
+      const contextual = options.contextual_header ? { title: document.title } : undefined;
+      return [{ record, chunks: chunksOf(record, extracted), contextual }];
     });
     const all = made.flatMap((one) => one.chunks);
+    const wanted = made.flatMap((one) => one.chunks.map((chunk) => embeddedText(chunk, one.contextual)));
     const vectors: Float32Array[] = [];
     for (let start = 0; start < all.length; start += embedder.batch_size) {
-      const texts = all.slice(start, start + embedder.batch_size).map(({ text }) => text);
+      const texts = wanted.slice(start, start + embedder.batch_size);
       vectors.push(...(await embedder.embed(texts, "passage")));
     }
     const vectorOf = new Map(all.map(({ chunk_id }, place) => [chunk_id, vectors[place] as Float32Array]));
@@ -127,7 +136,7 @@ export async function openLibrary(
   }
 
   function chunksOf({ document_id, version }: DocumentRecord, extracted: ExtractedText): Chunk[] {
-    return chunkText(extracted, config.chunk).map((draft, ordinal) => ({
+    return chunkText(extracted, options).map((draft, ordinal) => ({
       ...draft,
       chunk_id: chunkId(document_id, version, ordinal),
       document_id,

@@ -42,7 +42,7 @@ function options() {
 
 const { collections: folder, only, embedder: names, vectors, rerank, json } = options();
 const collections = await readCollections(folder, only);
-const { reranker: chosen } = loadConfig();
+const { reranker: chosen, chunk: chunking } = loadConfig();
 if (rerank && chosen.kind === "none") throw new Error("--rerank needs SLUICE_RERANKER");
 const reranker = rerank && chosen.kind !== "none" ? await openReranker(chosen) : undefined;
 const all: object[] = [];
@@ -56,7 +56,7 @@ for (const collection of collections) {
     const embedder = vectors === undefined ? opened : await keepVectors(opened, vectors);
     const data_dir = await mkdtemp(join(tmpdir(), "sluice-eval-"));
     try {
-      await using library = await openLibrary(collection, embedder, data_dir, reranker);
+      await using library = await openLibrary(collection, embedder, data_dir, { reranker, chunking });
       const scores = await evaluate(collection, library);
       for (const [mode, own] of Object.entries(scores) as [SearchMode, Scores][]) {
         console.log(

@@ -69,6 +69,17 @@ export interface ExtractedText extends ExtractedPart, ExtractedFacts {
   attachments?: Attachment[];
 }
 
+/**
+ * How documents are cut into chunks.
+ *
+ * structure: sections apart, each filled to the budget and cut where a paragraph ends, else a sentence, else a word.
+ * fixed: windows of the budget with overlap, cut between any two words, whatever the structure.
+ * sentence: whole sentences up to the budget, sections not kept apart.
+ * page: a chunk for each page, slide or sheet; by structure where one exceeds the budget or the document has none.
+ */
+export const chunkStrategies = ["structure", "fixed", "sentence", "page"] as const;
+export type ChunkStrategy = (typeof chunkStrategies)[number];
+
 export const chunkSchema = z.object({
   chunk_id: z.string(),
   document_id: z.string(),
@@ -94,7 +105,9 @@ export const chunkSchema = z.object({
   header: z
     .string()
     .nullable()
-    .describe("header lines of the table in whose rows the text begins, where the text itself does not have them"),
+    .describe(
+      "header lines of the table in whose rows the text begins, where the text itself does not have them",
+    ),
   token_count: z.int().nonnegative().describe("of the header and the text"),
 });
 /** `text` equals the document's text from `char_start` to `char_end`. */

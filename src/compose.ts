@@ -74,6 +74,9 @@ export interface Adapters {
   maintenance?: StorageMaintenance;
 }
 
+/** A section answered around a hit is as long as so many chunks, where it is that long. */
+const SECTION_CHUNKS = 4;
+
 const silent: Log = { debug() {}, info() {}, warn() {}, error() {} };
 
 export interface OpenAdapters extends Adapters {
@@ -271,7 +274,12 @@ export function composeIntake(config: Config, adapters: Adapters, log: Log) {
       max_attempts: config.max_attempts,
     }),
     commands: createCommands({ ...adapters, max_attempts: config.max_attempts }),
-    search: createSearch({ ...adapters, reranking: config.reranking, log }),
+    search: createSearch({
+      ...adapters,
+      reranking: config.reranking,
+      section_tokens: SECTION_CHUNKS * config.chunk.max_tokens,
+      log,
+    }),
     reindex: composeReindex(adapters),
     follower,
     /** Ends readers and relays; what was not published goes out after the next start. */

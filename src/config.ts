@@ -5,6 +5,7 @@
 import { existsSync, readFileSync } from "node:fs";
 import { delimiter, resolve } from "node:path";
 import { parseEnv } from "node:util";
+import type { ChunkStrategy } from "./chunk.ts";
 import {
   type EmbedderConfig,
   type EmbeddingServiceConfig,
@@ -44,7 +45,12 @@ export interface Config {
   retry: { base_ms: number; cap_ms: number };
   lease_ms: number;
   shutdown_ms: number;
-  chunk: { max_tokens: number; overlap_tokens: number };
+  chunk: {
+    max_tokens: number;
+    overlap_tokens: number;
+    strategy: ChunkStrategy;
+    contextual_header: boolean;
+  };
   /** `soffice`: LibreOffice's program, where there is one. */
   extract: { timeout_ms: number; memory_mb: number; soffice: string | undefined; ocr_languages: string[] };
   embedder: EmbedderConfig;
@@ -219,7 +225,12 @@ function toConfig(values: Settings): Config {
     retry: { base_ms: values.SLUICE_RETRY_BASE_MS, cap_ms: values.SLUICE_RETRY_CAP_MS },
     lease_ms: values.SLUICE_LEASE_SECONDS * 1_000,
     shutdown_ms: values.SLUICE_SHUTDOWN_SECONDS * 1_000,
-    chunk: { max_tokens: values.SLUICE_CHUNK_TOKENS, overlap_tokens: values.SLUICE_CHUNK_OVERLAP_TOKENS },
+    chunk: {
+      max_tokens: values.SLUICE_CHUNK_TOKENS,
+      overlap_tokens: values.SLUICE_CHUNK_OVERLAP_TOKENS,
+      strategy: values.SLUICE_CHUNK_STRATEGY,
+      contextual_header: values.SLUICE_CHUNK_CONTEXTUAL_HEADER,
+    },
     extract: {
       timeout_ms: values.SLUICE_EXTRACT_TIMEOUT_SECONDS * 1_000,
       memory_mb: values.SLUICE_EXTRACT_MEMORY_MB,

@@ -117,6 +117,13 @@ const reading = {
   SLUICE_CHUNK_OVERLAP_TOKENS: integer(0, 1_024)
     .default(32)
     .describe("tokens that a chunk repeats from the one before"),
+  SLUICE_CHUNK_STRATEGY: z
+    .enum(["structure", "fixed", "sentence", "page"])
+    .default("structure")
+    .describe("how documents are cut: by structure, in fixed windows, by sentences, or a chunk a page"),
+  SLUICE_CHUNK_CONTEXTUAL_HEADER: flag().describe(
+    "embed each chunk with its document's title and the headings above it",
+  ),
   SLUICE_EXTRACT_TIMEOUT_SECONDS: integer(1, 86_400)
     .default(300)
     .describe("longest time to read one document"),

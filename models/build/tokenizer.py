@@ -1,4 +1,4 @@
-"""BERT's uncased tokenizer: words and punctuation, then WordPiece. src/adapters/static/tokenizer.ts does the very same."""
+"""BERT's uncased tokenizer: words and punctuation, then WordPiece. src/adapters/wordpiece.ts does the very same."""
 import re
 import unicodedata
 

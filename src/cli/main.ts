@@ -58,6 +58,7 @@ program
       "keyword",
     ]),
   )
+  .addOption(new Option("--expand <unit>", "show the section around each hit").choices(["section"]))
   .option("--no-rerank", "leave the hits in the order of the search itself")
   .action(async (query: string, options) =>
     (await import("./search.ts")).search(query, { ...options, ...output() }),

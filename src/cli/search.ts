@@ -1,6 +1,7 @@
 /** `sluice search "…"`. */
 import { loadConfig } from "../config.ts";
 import { searchFilterSchema } from "../filter.ts";
+import { placeOf } from "../search/place.ts";
 import type { SearchHit, SearchMode, SearchRequest } from "../search/search.ts";
 import { createClient } from "./client.ts";
 import {
@@ -21,6 +22,7 @@ export interface SearchOptions extends OutputOptions {
   mode?: SearchMode;
   /** Default true. */
   rerank?: boolean;
+  expand?: "section";
 }
 
 export async function search(query: string, options: SearchOptions): Promise<void> {
@@ -29,6 +31,7 @@ export async function search(query: string, options: SearchOptions): Promise<voi
   if (collection !== undefined) request.collection = collection;
   if (topK !== undefined) request.top_k = topK;
   if (mode !== undefined) request.mode = mode;
+  if (options.expand !== undefined) request.expand = options.expand;
   if (options.rerank === false) request.rerank = false;
   if (options.filter !== undefined) {
     const parsed = searchFilterSchema.safeParse(parseJsonOption("--filter", options.filter));
@@ -52,14 +55,21 @@ export async function search(query: string, options: SearchOptions): Promise<voi
 }
 
 function describeHit(hit: SearchHit, rank: number, query: string): string {
+  const where = placeOf(hit);
   const place = [
     styled("bold", printable(hit.filename)),
-    ...(hit.page === null ? [] : [`page ${hit.page}`]),
+    ...(where === undefined ? [] : [printable(where)]),
     ...(hit.heading_path.length === 0 ? [] : [printable(hit.heading_path.join(" › "))]),
     styled("dim", hit.score.toFixed(3)),
   ].join("  ");
   const words = wordsOf(query);
-  return `${String(rank).padStart(2)}. ${place}\n    ${emphasise(snippet(hit.text, words), words)}`;
+  return `${String(rank).padStart(2)}. ${place}\n    ${emphasise(snippet(shownText(hit), words), words)}`;
+}
+
+/** The section, where it was asked for; else the text, below the first line of its table. */
+function shownText({ section, header, text }: SearchHit): string {
+  if (section) return section.text;
+  return header === null ? text : `${header.split("\n")[0]}\n${text}`;
 }
 
 const SNIPPET_LENGTH = 240;

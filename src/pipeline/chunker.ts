@@ -2,14 +2,15 @@
  * Cuts extracted text into chunks, part by part. Pure and deterministic; time grows with the text's length, and what is
  * held grows with the budget and the longest part only. docs/chunking.md says how it cuts.
  */
-import type { Block, ChunkDraft, ExtractedText } from "../chunk.ts";
+import type { Block, ChunkDraft } from "../chunk.ts";
 import { type Atom, createAtomizer, type Place } from "./chunking/atoms.ts";
 import { type ChunkOptions, FULL_ENOUGH, toBudget } from "./chunking/options.ts";
 import { createOutline } from "./chunking/outline.ts";
 import { createPacker } from "./chunking/packer.ts";
 import { createWindow } from "./chunking/window.ts";
 
-export { type ChunkOptions, type ChunkStrategy, chunkStrategies } from "./chunking/options.ts";
+export { type ChunkStrategy, chunkStrategies } from "../chunk.ts";
+export type { ChunkOptions } from "./chunking/options.ts";
 export { estimateTokens } from "./tokens.ts";
 
 /** A piece of a document: its text follows that of the part before, its blocks lie in it and have offsets into the whole. */
@@ -133,7 +134,10 @@ export function createChunker(options: ChunkOptions): Chunker {
     const piece = pieceOf(block);
     const follows = held === undefined ? isOpen && (isWhole || !piece.begins) : held.length > 0;
     if (follows && piece.atoms[0] !== undefined) piece.atoms[0].tokens += gap;
-    if (held === undefined) return feed(piece, block.char_start);
+    if (held === undefined) {
+      feed(piece, block.char_start);
+      return;
+    }
     held.push(piece);
     for (const { tokens } of piece.atoms) heldTokens += tokens;
     if (heldTokens > budget.max) spillPage();
@@ -192,7 +196,7 @@ export function createChunker(options: ChunkOptions): Chunker {
 }
 
 /** The chunks of a text that is there as a whole, as `createChunker` makes them. */
-export function chunkText(extracted: Pick<ExtractedText, "text" | "blocks">, options: ChunkOptions): ChunkDraft[] {
+export function chunkText(extracted: ChunkPart, options: ChunkOptions): ChunkDraft[] {
   const chunker = createChunker(options);
   return [...chunker.push(extracted), ...chunker.end()];
 }

@@ -10,6 +10,7 @@ import { ConflictError } from "../ports/document-store.ts";
 import { openUnder } from "../reindex/in-force.ts";
 import type { IngestDependencies } from "./ingest.ts";
 import type { StageContext } from "./stage.ts";
+import { restoreChunked } from "./stages/chunk.ts";
 import { embed } from "./stages/embed.ts";
 
 /** Entries written in one transaction. */
@@ -90,7 +91,9 @@ async function addVectors(
       await documents.commit([{ ...change, tenant_id, lease: claimed }]);
     },
   };
-  await embed.run({ chunks_created }, context);
+  const checkpoints = await documents.listCheckpoints(tenant_id, document_id, version);
+  const chunked = checkpoints.find(({ stage }) => stage === "chunking");
+  await embed.run(chunked ? restoreChunked(chunked.data) : { chunks_created }, context);
   for (let next = 0; next < chunks_created; ) {
     signal.throwIfAborted();
     const batch = await documents.listChunks(tenant_id, document_id, version, next, BATCH);

@@ -12,6 +12,11 @@ export interface Embedder {
    *   model in this process, model_missing
    */
   embed(texts: string[], kind: "passage" | "query", signal?: AbortSignal): Promise<Float32Array[]>;
+  /**
+   * How many tokens of the model a text has, for whoever cuts texts to a length that suits it. MUST be cheap (megabytes a
+   * second) and give the same text the same count in every process. Left out where the model's tokenizer is out of reach.
+   */
+  count_tokens?(text: string): number;
   /** Proves that it works now. @throws SluiceError as `embed` does. */
   check(): Promise<void>;
   /** Lets go of threads and models; nothing is embedded afterwards. Left out where there is nothing to let go of. */

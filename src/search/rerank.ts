@@ -1,10 +1,12 @@
 /** The last step of a search: a reranker puts the best hits in order, when it can and in time. */
+import { passageOf } from "../chunk.ts";
 import type { Log } from "../ports/log.ts";
 import type { Reranker } from "../ports/reranker.ts";
 
 /** What a reranker reads of a hit. */
 interface Passage {
   text: string;
+  header: string | null;
   heading_path: string[];
   score: number;
 }
@@ -24,9 +26,7 @@ export function createReordering(reranker: Reranker, timeout_ms: number, log?: P
     const limit = AbortSignal.timeout(timeout_ms);
     const either = signal ? AbortSignal.any([signal, limit]) : limit;
     try {
-      const passages = hits.map(({ heading_path, text }) =>
-        [heading_path.join(" › "), text].join("\n").trim(),
-      );
+      const passages = hits.map((hit) => [hit.heading_path.join(" › "), passageOf(hit)].join("\n").trim());
       const scores = await unlessAborted(reranker.rerank(query, passages, either), either);
       if (scores.length !== hits.length || !scores.every(Number.isFinite)) {
         throw new Error(`${scores.length} scores for ${hits.length} passages, or one that is no number`);

@@ -1,6 +1,6 @@
 /** Query → hits: embeds the query, asks the index, joins the halves and reads what was found. */
 import { z } from "zod";
-import { chunkSchema } from "../chunk.ts";
+import { type Chunk, chunkSchema } from "../chunk.ts";
 import { collectionSchema, documentSchema } from "../document.ts";
 import { SluiceError } from "../errors.ts";
 import { searchFilterSchema } from "../filter.ts";
@@ -11,6 +11,7 @@ import type { IndexHit, IndexScope, VectorIndex } from "../ports/vector-index.ts
 import { type EmbedderParts, embedderForQueries, type InForce } from "../reindex/in-force.ts";
 import { byScore, fuse } from "./fuse.ts";
 import { createReordering } from "./rerank.ts";
+import { expandHits, sectionSchema } from "./sections.ts";
 
 export const searchModes = ["hybrid", "vector", "keyword"] as const;
 export const searchModeSchema = z
@@ -24,6 +25,12 @@ export const searchRequestSchema = z.strictObject({
   filter: searchFilterSchema.optional().describe("conditions on the documents' metadata"),
   top_k: z.int().min(1).max(100).default(10).describe("the most hits to answer"),
   mode: searchModeSchema.default("hybrid"),
+  expand: z
+    .enum(["section"])
+    .optional()
+    .describe(
+      "answer with each hit the text of the section around it; hits of one section become the best of them",
+    ),
   rerank: z
     .boolean()
     .default(true)
@@ -31,6 +38,7 @@ export const searchRequestSchema = z.strictObject({
 });
 /** `top_k`, `mode` and `rerank` may be left out. */
 export type SearchRequest = z.input<typeof searchRequestSchema>;
+type Asked = z.output<typeof searchRequestSchema>;
 
 export const searchHitSchema = z.object({
   document_id: documentSchema.shape.document_id,
@@ -38,10 +46,15 @@ export const searchHitSchema = z.object({
   version: chunkSchema.shape.version,
   text: chunkSchema.shape.text,
   score: z.number().describe("higher is better; compares only within one answer"),
+  header: chunkSchema.shape.header,
   page: chunkSchema.shape.page,
+  sheet: chunkSchema.shape.sheet,
+  row_start: chunkSchema.shape.row_start,
+  row_end: chunkSchema.shape.row_end,
   char_start: chunkSchema.shape.char_start,
   char_end: chunkSchema.shape.char_end,
   heading_path: chunkSchema.shape.heading_path,
+  section: sectionSchema.optional().describe("where the request asked for it"),
   metadata: documentSchema.shape.metadata,
   filename: documentSchema.shape.filename,
   collection: documentSchema.shape.collection,
@@ -78,18 +91,26 @@ const VECTOR_WEIGHT = 0.4;
 /** Each half finds at least so many: what one ranks low the other may lift. */
 const MIN_DEPTH = 100;
 
+/** Tokens of a section that is answered around a hit, unless the composition says otherwise. */
+const SECTION_TOKENS = 1_024;
+/** So many hits for each one wanted are looked at where those of one section become one. */
+const MERGED = 4;
+
 /** Searches again this often when documents were published while it ran. */
 const MAX_REPEATS = 3;
 
 export function createSearch(
   parts: EmbedderParts & {
-    documents: Pick<DocumentStore, "locateChunks">;
+    documents: Pick<DocumentStore, "locateChunks" | "listChunks">;
     reranker?: Reranker;
     /** How many of the best hits the reranker is given, and how long a search waits for it. */
     reranking?: { candidates: number; timeout_ms: number };
+    /** The most tokens of a section that is answered around a hit. Default 1,024. */
+    section_tokens?: number;
     log?: Pick<Log, "warn">;
   },
 ): Search {
+  const { section_tokens = SECTION_TOKENS } = parts;
   const { documents, reranker, reranking = { candidates: 32, timeout_ms: 2_000 } } = parts;
   const reorder = reranker && createReordering(reranker, reranking.timeout_ms, parts.log);
   let known: InForce | undefined;
@@ -131,7 +152,7 @@ export function createSearch(
   ): Promise<SearchAnswer> {
     const parsed = searchRequestSchema.safeParse(request);
     if (!parsed.success) throw new SluiceError("invalid_request", z.prettifyError(parsed.error));
-    const { query, collection, filter, top_k, mode, rerank } = parsed.data;
+    const { query, collection, filter, top_k, mode, rerank, expand } = parsed.data;
     const scope: IndexScope = {
       tenant_id,
       ...(collection === undefined ? {} : { collection }),
@@ -140,7 +161,7 @@ export function createSearch(
     for (let round = 1; ; round++) {
       signal?.throwIfAborted();
       try {
-        return await look(scope, { query, top_k, mode, rerank }, signal);
+        return await look(scope, { query, top_k, mode, rerank, expand }, signal);
       } catch (error) {
         // Another embedder has taken over since this process asked, or while it searched: once more, by that one.
         const over = error instanceof SluiceError && error.code === "embedder_mismatch";
@@ -152,7 +173,7 @@ export function createSearch(
 
   async function look(
     scope: IndexScope,
-    { query, top_k, mode, rerank }: { query: string; top_k: number; mode: SearchMode; rerank: boolean },
+    { query, top_k, mode, rerank, expand }: Pick<Asked, "query" | "top_k" | "mode" | "rerank" | "expand">,
     signal: AbortSignal | undefined,
   ): Promise<SearchAnswer> {
     const { tenant_id } = scope;
@@ -162,7 +183,8 @@ export function createSearch(
     // Deeper than asked for: what one half ranks low the other may lift, and stale candidates may drop out.
     const depth = Math.max(MIN_DEPTH, top_k * 4);
     // More than are answered: what the reranker lifts has to be among what it is given.
-    const wanted = reorder && rerank ? Math.max(top_k, reranking.candidates) : top_k;
+    const reranked = reorder && rerank ? Math.max(top_k, reranking.candidates) : 0;
+    const wanted = Math.max(reranked, expand === undefined ? top_k : MERGED * top_k);
     for (let repeat = 0; ; repeat++) {
       const last = repeat === MAX_REPEATS;
       const { ranked, mixed } = await rank(index, scope, mode, query, vector, Math.max(depth, wanted));
@@ -179,9 +201,13 @@ export function createSearch(
       // Fewer: chunks were replaced or deleted after the index found them.
       if (hits.length < candidates.length && !last) continue;
       const reordered =
-        reorder && rerank ? await reorder(tenant_id, query, hits.slice(0, wanted), signal) : undefined;
+        reorder && rerank ? await reorder(tenant_id, query, hits.slice(0, reranked), signal) : undefined;
+      const best = reordered ?? hits;
+      const chunks = new Map(located.map(({ chunk }) => [chunk.chunk_id, chunk]));
+      const limits = { top_k, max_tokens: section_tokens };
+      const chunkOf = (hit: SearchHit) => chunks.get(hit.chunk_id) as Chunk;
       return {
-        hits: (reordered ?? hits).slice(0, top_k),
+        hits: expand ? await expandHits(documents, tenant_id, best, chunkOf, limits) : best.slice(0, top_k),
         mode,
         embedder_id: under?.embedder.embedder_id ?? null,
         reranked: reordered !== undefined,
@@ -209,7 +235,8 @@ function toHits(candidates: IndexHit[], located: LocatedChunk[]): SearchHit[] {
     if (found === undefined) return [];
     const { chunk, document } = found;
     if (chunk.version !== version || document.searchable_version !== version) return [];
-    const { document_id, text, page, char_start, char_end, heading_path } = chunk;
+    const { document_id, text, header, page, sheet, row_start, row_end } = chunk;
+    const { char_start, char_end, heading_path } = chunk;
     const { metadata, filename, collection, media_type, parent_document_id } = document;
     return [
       {
@@ -218,7 +245,11 @@ function toHits(candidates: IndexHit[], located: LocatedChunk[]): SearchHit[] {
         version,
         text,
         score,
+        header,
         page,
+        sheet,
+        row_start,
+        row_end,
         char_start,
         char_end,
         heading_path,

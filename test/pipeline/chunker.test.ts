@@ -1,7 +1,13 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import type { Block, ExtractedText } from "../../src/chunk.ts";
-import { chunkText, estimateTokens } from "../../src/pipeline/chunker.ts";
+import type { Block, ChunkDraft, ExtractedText } from "../../src/chunk.ts";
+import {
+  type ChunkStrategy,
+  chunkStrategies,
+  chunkText,
+  createChunker,
+  estimateTokens,
+} from "../../src/pipeline/chunker.ts";
 
 type Part = [kind: Block["kind"], text: string, level?: number, page?: number];
 
@@ -135,10 +141,7 @@ describe("structure", () => {
       return { kind: "paragraph", level: null, page: null, char_start, char_end: char_start + body.length };
     };
     const blocks = ["body one", "body two", "body three"].map(at);
-    const chunks = chunkText(
-      { text: source, blocks, page_count: null, title: null },
-      { max_tokens: 100, overlap_tokens: 0 },
-    );
+    const chunks = chunkText({ text: source, blocks }, { max_tokens: 100, overlap_tokens: 0 });
     expect(chunks.map(({ text }) => text)).toEqual(["body one\n\n---\n\nbody two", "body three"]);
   });
 });
@@ -314,6 +317,63 @@ describe("always", () => {
     );
   });
 
+  test("however the text is parted at its blocks, the chunks are the same, by every strategy", () => {
+    const cutsAt = fc.array(fc.tuple(fc.nat({ max: 3 }), fc.double({ min: 0, max: 1, noNaN: true })), {
+      minLength: 1,
+      maxLength: 8,
+    });
+    const pages = fc.boolean();
+    fc.assert(
+      fc.property(
+        documents,
+        options,
+        fc.constantFrom(...chunkStrategies),
+        cutsAt,
+        pages,
+        ({ text, blocks: found }, given, strategy, steps, hasPages) => {
+          const blocks = hasPages ? found : found.map((block) => ({ ...block, page: null }));
+          const chunker = createChunker({ ...given, strategy });
+          const chunks: ChunkDraft[] = [];
+          let [at, next] = [0, 0];
+          for (let step = 0; next < blocks.length; step++) {
+            const [count, share] = steps[step % steps.length]!;
+            const own = blocks.slice(next, next + Math.max(count, step % steps.length === 0 ? 1 : 0));
+            next += own.length;
+            // Somewhere between the last block and the next one.
+            const [low, high] = [own.at(-1)?.char_end ?? at, blocks[next]?.char_start ?? text.length];
+            const to = Math.max(at, low + Math.floor((high - low) * share));
+            chunks.push(...chunker.push({ text: text.slice(at, to), blocks: own }));
+            at = to;
+          }
+          chunks.push(...chunker.push({ text: text.slice(at), blocks: [] }), ...chunker.end());
+          expect(chunks).toEqual(chunkText({ text, blocks }, { ...given, strategy }));
+        },
+      ),
+      { numRuns: 500 },
+    );
+  });
+
+  test("a section without an end is held no longer than its chunks need", () => {
+    const body = `${words(200)}. `;
+    const chunker = createChunker({ max_tokens: 100, overlap_tokens: 20 });
+    let at = 0;
+    let pending = 0;
+    for (let part = 0; part < 200; part++) {
+      const block: Block = {
+        kind: "paragraph",
+        level: null,
+        page: null,
+        ...(part === 0 ? {} : { continues: true }),
+        char_start: at,
+        char_end: at + body.length,
+      };
+      at += body.length;
+      const end = chunker.push({ text: body, blocks: [block] }).at(-1)?.char_end ?? 0;
+      pending = Math.max(pending, at - end);
+    }
+    expect(pending).toBeLessThan(2 * body.length);
+  });
+
   test("work grows with the text, not faster", () => {
     // Counted characters stand for time: they are the same on every machine.
     const cost = (text: string) => {
@@ -333,6 +393,173 @@ describe("always", () => {
       expect(cost(one)).toBeLessThan(40 * one.length);
       expect(cost(one.repeat(4))).toBeLessThan(4.5 * cost(one));
     }
+  });
+
+  test("a part of many blocks costs each of them the same", () => {
+    const looked = (count: number) => {
+      const extracted = document(
+        Array.from({ length: count }, (): Part => ["paragraph", "Just a few words."]),
+      );
+      let calls = 0;
+      const count_tokens = (part: string) => {
+        calls += 1 + part.length;
+        return estimateTokens(part);
+      };
+      for (const strategy of chunkStrategies) {
+        chunkText(extracted, { max_tokens: 200, overlap_tokens: 60, count_tokens, strategy });
+      }
+      return calls;
+    };
+    expect(looked(20_000)).toBeLessThan(10.5 * looked(2_000));
+  });
+});
+
+describe("tables", () => {
+  const row = (n: number) => `| row ${n} | value ${n} |`;
+  const head = "| name | value |\n| --- | --- |";
+  const table = (first: number, count: number) =>
+    Array.from({ length: count }, (_, n) => row(first + n)).join("\n");
+  const options = { max_tokens: 40, overlap_tokens: 0, count_tokens: byWords };
+  const lined = (parts: [text: string, more: Partial<Block>][], separator = "\n") => {
+    let text = "";
+    const blocks = parts.map(([body, more]): Block => {
+      if (text !== "") text += separator;
+      const char_start = text.length;
+      text += body;
+      return {
+        kind: "table",
+        level: null,
+        page: 1,
+        sheet: "Prices",
+        char_start,
+        char_end: text.length,
+        ...more,
+      };
+    });
+    return { text, blocks };
+  };
+
+  test("every chunk but the first carries the header, within the budget", () => {
+    const given = lined([[`${head}\n${table(2, 30)}`, { row: 1 }]]);
+    const chunks = chunkText(given, options);
+    expect(chunks.length).toBeGreaterThan(4);
+    expect(chunks.map(({ header }) => header)).toEqual([null, ...chunks.slice(1).map(() => head)]);
+    for (const { text, header, char_start, char_end, token_count } of chunks) {
+      expect(text).toBe(given.text.slice(char_start, char_end));
+      expect(token_count).toBe(byWords(`${header ?? ""}\n${text}`));
+      expect(token_count).toBeLessThanOrEqual(40);
+    }
+  });
+
+  test("rows are those of the sheet, whether the header or an overlap comes before them", () => {
+    for (const overlap_tokens of [0, 15]) {
+      const given = lined([
+        ["# Prices", { kind: "heading", level: 1 }],
+        [`${head}\n${table(4, 30)}`, { row: 3 }],
+        [table(34, 30), { row: 34, continues: true }],
+      ]);
+      const chunks = chunkText(given, { ...options, overlap_tokens });
+      expect(chunks[0]).toMatchObject({ sheet: "Prices", row_start: 3, header: null });
+      for (const { text, header, row_start, row_end } of chunks.slice(1)) {
+        const numbers = [...text.matchAll(/row (\d+)/g)].map((match) => Number(match[1]));
+        expect([row_start, row_end]).toEqual([numbers[0], numbers.at(-1)]);
+        expect(header).toBe(head);
+      }
+      expect(chunks.at(-1)!.row_end).toBe(63);
+    }
+  });
+
+  test("lines of other blocks are rows as well; what has none has no rows", () => {
+    const lines = Array.from({ length: 40 }, (_, n) => `entry ${n}.`).join("\n");
+    const chunks = chunkText(lined([[lines, { kind: "paragraph", row: 5 }]]), options);
+    for (const { text, row_start, row_end } of chunks) {
+      const numbers = [...text.matchAll(/entry (\d+)/g)].map((match) => Number(match[1]) + 5);
+      expect([row_start, row_end]).toEqual([numbers[0], numbers.at(-1)]);
+    }
+    const plain = chunkText(document([["paragraph", lines]]), options);
+    expect(plain[0]).toMatchObject({ sheet: null, row_start: null, row_end: null });
+  });
+
+  test("a header too long to be said again is not; another table's is its own", () => {
+    const wide = `| ${words(12, "name")} | ${words(12, "unit")} |\n| --- | --- |`;
+    const given = lined(
+      [
+        [`${wide}\n${table(2, 9)}`, {}],
+        [`${head}\n${table(2, 12)}`, {}],
+      ],
+      "\n\n",
+    );
+    const headers = chunkText(given, options).map(({ header }) => header);
+    expect(new Set(headers)).toEqual(new Set([null, head]));
+    expect(headers.indexOf(head)).toBeGreaterThan(2);
+  });
+
+  test("a cut before a block that continues is no better than one before a sentence", () => {
+    const text = (name: string) => `${words(11, name)}. ${words(11, `${name}B`)}.`;
+    const cut = (continues: boolean) =>
+      chunkText(
+        lined([
+          [text("X"), { kind: "paragraph" }],
+          [text("Y"), { kind: "paragraph", ...(continues ? { continues: true } : {}) }],
+        ]),
+        { ...options, max_tokens: 36 },
+      )[0]!.text;
+    expect(cut(false)).toBe(text("X"));
+    expect(cut(true)).toMatch(/Y10\.$/);
+  });
+});
+
+describe("strategies", () => {
+  const extracted = document([
+    ["heading", "One", 1, 1],
+    ["paragraph", `${words(8, "A")}. ${words(8, "B")}.`, undefined, 1],
+    ["heading", "Two", 1, 1],
+    ["paragraph", `${words(8, "C")}. ${words(8, "D")}.`, undefined, 1],
+    ["heading", "Three", 1, 2],
+    ["paragraph", `${words(8, "E")}.`, undefined, 2],
+    ["heading", "Four", 1, 2],
+    ["paragraph", `${words(8, "F")}.`, undefined, 2],
+  ]);
+  const cut = (strategy: ChunkStrategy, more: object = {}) =>
+    chunkText(extracted, { max_tokens: 24, overlap_tokens: 0, count_tokens: byWords, strategy, ...more });
+
+  test("structure keeps sections apart, and every chunk knows where its own begins", () => {
+    const chunks = cut("structure");
+    expect(chunks.map(({ text }) => text.split("\n")[0])).toEqual(["One", "Two", "Three", "Four"]);
+    for (const { section_start, char_start } of chunks) expect(section_start).toBe(char_start);
+  });
+
+  test("fixed fills windows to the last word, with overlap", () => {
+    const all = extracted.text.split(/\s+/);
+    expect(cut("fixed").map(({ text }) => text.split(/\s+/))).toEqual([
+      all.slice(0, 24),
+      all.slice(24, 48),
+      all.slice(48),
+    ]);
+    const [first, second] = cut("fixed", { overlap_tokens: 4 });
+    expect(second!.text.split(/\s+/).slice(0, 4)).toEqual(first!.text.split(/\s+/).slice(-4));
+    expect(second!.heading_path).toEqual(["Two"]);
+  });
+
+  test("sentence puts whole sentences together over the ends of sections, and ends with no heading", () => {
+    const chunks = cut("sentence");
+    expect(chunks.map(({ text }) => text.slice(-3))).toEqual(["B7.", "D7.", "F7."]);
+    expect(chunks[2]!.text).toMatch(/^Three/);
+  });
+
+  test("page makes a chunk of each page that fits, and cuts the others by structure", () => {
+    const chunks = cut("page");
+    expect(chunks.map(({ text, page }) => [text.split("\n")[0], page])).toEqual([
+      ["One", 1],
+      ["Two", 1],
+      ["Three", 2],
+    ]);
+    expect(chunks[2]!.text).toMatch(/F7\.$/);
+    expect(chunks.map(({ section_start }) => section_start)).toEqual([0, 0, chunks[2]!.char_start]);
+    const { text, blocks } = extracted;
+    const pageless = { text, blocks: blocks.map((block) => ({ ...block, page: null })) };
+    const given = { max_tokens: 24, overlap_tokens: 0, count_tokens: byWords };
+    expect(chunkText(pageless, { ...given, strategy: "page" })).toEqual(chunkText(pageless, given));
   });
 });
 

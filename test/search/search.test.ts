@@ -63,9 +63,14 @@ function createLibrary() {
       ordinal,
       text,
       page: ordinal + 1,
+      sheet: "Minerals",
+      row_start: ordinal + 2,
+      row_end: ordinal + 4,
       char_start: ordinal * 100,
       char_end: ordinal * 100 + text.length,
       heading_path: ["Part", name],
+      section_start: 0,
+      header: "| Name |",
       token_count: 3,
       vector: vectors[ordinal] as Float32Array,
     }));
@@ -141,6 +146,7 @@ function createLibrary() {
         await between("locate");
         return found;
       },
+      listChunks: missing,
     },
   };
 }
@@ -189,7 +195,11 @@ describe("an answer", () => {
           version: 3,
           text: "invoices are due",
           score: 1,
+          header: "| Name |",
           page: 2,
+          sheet: "Minerals",
+          row_start: 3,
+          row_end: 5,
           char_start: 100,
           char_end: 116,
           heading_path: ["Part", "report"],

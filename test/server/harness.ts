@@ -171,9 +171,14 @@ export async function startServer(options: ServerOptions = {}) {
         ordinal,
         text: line,
         page: null,
+        sheet: null,
+        row_start: null,
+        row_end: null,
         char_start,
         char_end: char_start + line.length,
         heading_path: ["Top"],
+        section_start: 0,
+        header: null,
         token_count: 3,
       };
     });

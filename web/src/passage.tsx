@@ -1,7 +1,8 @@
 /** The cited passage, in its document. */
 import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
+import { placeOf } from "../../src/search/place.ts";
 import { getText, type SearchHit } from "./api.ts";
-import { HeadingPath, Marked } from "./search.tsx";
+import { HeadingPath, Marked, TableHeader } from "./search.tsx";
 import { wordBoundary } from "./words.ts";
 
 /** Characters shown on each side of the passage at first, and added with each wish for more. */
@@ -27,6 +28,7 @@ export function Passage({ hit, query, onClose }: PassageProps) {
     return () => abort.abort();
   }, [hit]);
 
+  const where = placeOf(hit);
   // The document may have been ingested anew since the search.
   const moved = text !== null && text.slice(hit.char_start, hit.char_end) !== hit.text;
   return (
@@ -38,7 +40,7 @@ export function Passage({ hit, query, onClose }: PassageProps) {
             <p class="hint">
               <HeadingPath path={hit.heading_path} />
               <span class="place">
-                {hit.page !== null && `page ${hit.page}, `}characters {hit.char_start.toLocaleString("en")} to{" "}
+                {where !== undefined && `${where}, `}characters {hit.char_start.toLocaleString("en")} to{" "}
                 {hit.char_end.toLocaleString("en")}
               </span>
             </p>
@@ -55,6 +57,11 @@ export function Passage({ hit, query, onClose }: PassageProps) {
         {moved && (
           <p class="warning">
             The document has changed since the search. This is the passage as it was found.
+          </p>
+        )}
+        {hit.header !== null && (
+          <p class="hint">
+            <TableHeader header={hit.header} />
           </p>
         )}
         {moved || error !== null ? (

@@ -1,5 +1,6 @@
 /** Asking, and what was found. */
 import { useEffect, useRef, useState } from "preact/hooks";
+import { placeOf } from "../../src/search/place.ts";
 import { type SearchHit, type SearchMode, search } from "./api.ts";
 import { sampleQuestion } from "./sample.ts";
 import { excerptOf, formatDuration, markWords, plural } from "./words.ts";
@@ -153,21 +154,29 @@ function foundWords(count: number, milliseconds: number): string {
 }
 
 function Hit({ hit, query, onOpen }: { hit: SearchHit; query: string; onOpen: () => void }) {
+  const where = placeOf(hit);
   return (
     <button class="hit" type="button" onClick={onOpen}>
       <span class="where">
         <span class="name">{hit.filename}</span>
-        {hit.page !== null && <span>page {hit.page}</span>}
+        {where !== undefined && <span>{where}</span>}
         <span class="score" title="Higher is better; compares only within one answer">
           {hit.score.toPrecision(3)}
         </span>
       </span>
       <HeadingPath path={hit.heading_path} />
+      <TableHeader header={hit.header} />
       <span class="excerpt">
         <Marked text={excerptOf(hit.text, query, EXCERPT)} query={query} />
       </span>
     </button>
   );
+}
+
+/** The first line of the table in whose rows a passage begins. */
+export function TableHeader({ header }: { header: string | null }) {
+  if (header === null) return null;
+  return <span class="table-header">{header.split("\n")[0]}</span>;
 }
 
 export function HeadingPath({ path }: { path: string[] }) {

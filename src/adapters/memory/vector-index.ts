@@ -2,6 +2,7 @@
  * A VectorIndex in memory: every search looks at every visible entry, so that its answers are exact. An entry is
  * visible when its version is the searchable one of a living document, which is what a commit flips.
  */
+import { passageOf } from "../../chunk.ts";
 import { SluiceError } from "../../errors.ts";
 import { matchesFilter } from "../../filter.ts";
 import type { IndexEntry, IndexHit, IndexScope, VectorIndex } from "../../ports/vector-index.ts";
@@ -143,7 +144,7 @@ function bm25(entries: IndexEntry[], words: string[]): Scored[] {
   const wanted = new Set(words);
   const documents = entries.map((entry) => {
     const { chunk, filename = "" } = entry;
-    const all = [chunk.text, ...chunk.heading_path, filename].flatMap(wordsOf).map(toTerm);
+    const all = [passageOf(chunk), ...chunk.heading_path, filename].flatMap(wordsOf).map(toTerm);
     const counts = new Map<string, number>();
     for (const word of all) if (wanted.has(word)) counts.set(word, (counts.get(word) ?? 0) + 1);
     return { entry, length: all.length, counts };

@@ -57,14 +57,17 @@ export const commitFunctions: string[] = [
     "p_tenant text, p_chunks json",
     "void",
     "",
-    `INSERT INTO $S.chunks (document_id, version, ordinal, tenant_id, text, page, char_start, char_end, heading_path,
-      token_count)
-    SELECT document_id, version, ordinal, p_tenant, text, page, char_start, char_end, heading_path, token_count
-    FROM json_to_recordset(p_chunks) AS c (document_id text, version int, ordinal int, text text, page int,
-      char_start int, char_end int, heading_path json, token_count int)
+    `INSERT INTO $S.chunks (document_id, version, ordinal, tenant_id, text, page, sheet, row_start, row_end, char_start,
+      char_end, heading_path, section_start, header, token_count)
+    SELECT document_id, version, ordinal, p_tenant, text, page, sheet, row_start, row_end, char_start, char_end,
+      heading_path, section_start, header, token_count
+    FROM json_to_recordset(p_chunks) AS c (document_id text, version int, ordinal int, text text, page int, sheet text,
+      row_start int, row_end int, char_start int, char_end int, heading_path json, section_start int, header text,
+      token_count int)
     ON CONFLICT (document_id, version, ordinal) DO UPDATE SET text = excluded.text, page = excluded.page,
+      sheet = excluded.sheet, row_start = excluded.row_start, row_end = excluded.row_end,
       char_start = excluded.char_start, char_end = excluded.char_end, heading_path = excluded.heading_path,
-      token_count = excluded.token_count;`,
+      section_start = excluded.section_start, header = excluded.header, token_count = excluded.token_count;`,
   ),
 
   // Locks come first, in one order for all, jobs before documents: two commits that meet wait, and do not deadlock.

@@ -239,4 +239,9 @@ export const migrations: string[] = [
   CREATE INDEX documents_parent ON $S.documents (parent_document_id, document_id)
     WHERE parent_document_id IS NOT NULL AND NOT removed;
   `,
+  `
+  -- Where a chunk stands in a sheet, the header of its table, and where its section begins.
+  ALTER TABLE $S.chunks ADD COLUMN sheet text, ADD COLUMN row_start int, ADD COLUMN row_end int,
+    ADD COLUMN section_start int, ADD COLUMN header text;
+  `,
 ];

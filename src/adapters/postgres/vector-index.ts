@@ -1,4 +1,5 @@
 /** VectorIndex on pgvector and tsvector, in the same database as everything else. */
+import { passageOf } from "../../chunk.ts";
 import { SluiceError } from "../../errors.ts";
 import { chunkId } from "../../ids.ts";
 import { ConflictError } from "../../ports/document-store.ts";
@@ -39,7 +40,7 @@ export function createPostgresIndex(
           lease ? toJson({ job_id: lease.job_id, lease_token: lease.lease_token }) : null,
           toJson(own.map(({ chunk }) => chunk)),
           own.map(({ chunk, filename = "" }) =>
-            toTsvector(tenant_id, chunk.text, chunk.heading_path.join(" "), filename),
+            toTsvector(tenant_id, passageOf(chunk), chunk.heading_path.join(" "), filename),
           ),
           embedder_row === undefined ? null : own.map(toVectorText),
           embedder_id,

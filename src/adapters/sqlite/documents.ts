@@ -10,6 +10,23 @@ import { conditions, type Row, toChunk, toDocument, toEvent, toVector } from "./
 import { statements } from "./schema.ts";
 import type { Writer } from "./writer.ts";
 
+/** Of a row that is a chunk and its document. */
+const chunkColumns = new Set([
+  "chunk_version",
+  "ordinal",
+  "text",
+  "page",
+  "sheet",
+  "row_start",
+  "row_end",
+  "char_start",
+  "char_end",
+  "heading_path",
+  "section_start",
+  "header",
+  "token_count",
+]);
+
 export function createSqliteDocuments(
   db: DatabaseSync,
   writer: Writer,
@@ -120,8 +137,8 @@ export function createSqliteDocuments(
         return place ? [[`doc_${place[1]}`, Number(place[2]), Number(place[3])]] : [];
       });
       const rows = all(
-        `SELECT documents.*, chunks.version AS chunk_version, ordinal, text, page, char_start, char_end, heading_path,
-           token_count
+        `SELECT documents.*, chunks.version AS chunk_version, ordinal, text, page, sheet, row_start, row_end,
+           char_start, char_end, heading_path, section_start, header, token_count
          FROM json_each(?) AS place
          CROSS JOIN chunks ON chunks.document_id = place.value ->> 0 AND chunks.version = place.value ->> 1
            AND chunks.ordinal = place.value ->> 2
@@ -130,25 +147,12 @@ export function createSqliteDocuments(
         JSON.stringify(places),
         tenant_id,
       );
-      return rows.map((row) => {
-        const {
-          chunk_version,
-          ordinal,
-          text,
-          page,
-          char_start,
-          char_end,
-          heading_path,
-          token_count,
-          ...rest
-        } = row;
-        const place = { ordinal, text, page, char_start, char_end, heading_path, token_count } as Row;
-        const { document_id } = rest;
-        return {
-          chunk: toChunk({ ...place, document_id: document_id as string, version: chunk_version as number }),
-          document: toDocument(rest as Row),
-        };
-      });
+      return rows.map((row) => ({
+        chunk: toChunk({ ...row, version: row.chunk_version } as Row),
+        document: toDocument(
+          Object.fromEntries(Object.entries(row).filter(([name]) => !chunkColumns.has(name))) as Row,
+        ),
+      }));
     },
 
     async findAnswer(tenant_id, key) {

@@ -32,9 +32,14 @@ export function toChunk(row: Row): Chunk {
     ordinal,
     text: row.text as string,
     page: row.page as number | null,
+    sheet: row.sheet as string | null,
+    row_start: row.row_start as number | null,
+    row_end: row.row_end as number | null,
     char_start: row.char_start as number,
     char_end: row.char_end as number,
     heading_path: JSON.parse(row.heading_path as string),
+    section_start: row.section_start as number | null,
+    header: row.header as string | null,
     token_count: row.token_count as number,
   };
 }

@@ -255,6 +255,12 @@ export const migrations: (string | Migration)[] = [
   CREATE INDEX documents_parent ON documents (parent_document_id, document_id)
     WHERE parent_document_id IS NOT NULL AND removed = 0;
   `,
+  `
+  -- Where a chunk stands in a sheet, the header of its table, and where its section begins.
+  ALTER TABLE chunks ADD COLUMN sheet TEXT;
+  ALTER TABLE chunks ADD COLUMN row_start INTEGER; ALTER TABLE chunks ADD COLUMN row_end INTEGER;
+  ALTER TABLE chunks ADD COLUMN section_start INTEGER; ALTER TABLE chunks ADD COLUMN header TEXT;
+  `,
 ];
 
 /** What SQL alone can't do. `tell` is for what takes long enough that somebody wonders. */

@@ -1,4 +1,5 @@
 /** Writes of the search index, inside the open transaction. Synchronous: they run on the writer thread. */
+import { passageOf } from "../../chunk.ts";
 import type { IndexEntry } from "../../ports/vector-index.ts";
 import { separateWords } from "../keywords.ts";
 import { tenantWord } from "./rows.ts";
@@ -34,7 +35,7 @@ export function stageEntries(sql: Sql, embedder_id: string, dimensions: number, 
     const chunk_row = row.chunk_row as number;
     sql("INSERT INTO chunks_fts (rowid, text, headings, filename, tenant) VALUES (?, ?, ?, ?, ?)").run(
       BigInt(chunk_row),
-      separateWords(chunk.text),
+      separateWords(passageOf(chunk)),
       separateWords(chunk.heading_path.join(" ")),
       separateWords(filename),
       tenantWord(tenant_id),

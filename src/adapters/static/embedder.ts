@@ -6,7 +6,8 @@
 import { Worker } from "node:worker_threads";
 import { SluiceError } from "../../errors.ts";
 import type { Embedder } from "../../ports/embedder.ts";
-import { readModelHeader, shippedModelFolder } from "./model.ts";
+import { createTokenizer, type Tokenizer } from "../wordpiece.ts";
+import { readModelHeader, readVocabulary, shippedModelFolder } from "./model.ts";
 
 export interface StaticEmbedderOptions {
   /** Folder of another model than the one that is shipped. */
@@ -47,11 +48,18 @@ export async function createStaticEmbedder(options: StaticEmbedderOptions = {}):
     return texts.map((_, place) => vectors.subarray(place * dimensions, (place + 1) * dimensions));
   }
 
+  // Made by the first count: only workers count, and the vocabulary takes some tens of milliseconds.
+  let tokenizer: Tokenizer | undefined;
+
   return {
     embedder_id: name,
     dimensions,
     batch_size: 128,
     embed,
+    count_tokens(text) {
+      tokenizer ??= createTokenizer(readVocabulary(folder));
+      return tokenizer.count(text);
+    },
     async check() {
       await embed(["check"], "query");
     },

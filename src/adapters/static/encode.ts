@@ -1,6 +1,7 @@
 /** From text to vector: the sum of what its tokens stand for, brought to length 1. models/reference.py does the very same. */
+
+import { createTokenizer } from "../wordpiece.ts";
 import type { StaticModel } from "./model.ts";
-import { createTokenizer } from "./tokenizer.ts";
 
 /** Writes the text's vector into `into`, which is all zero: it stays so where nothing is known of the text. */
 export type Encode = (text: string, into: Float32Array) => void;

@@ -1,5 +1,5 @@
 /** Reads a static model: a vocabulary, and for each of its tokens a vector of 8-bit numbers (models/README.md, "Format"). */
-import { existsSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { open, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -42,15 +42,17 @@ export async function readModelHeader(folder: string): Promise<ModelHeader> {
   }
 }
 
+/** The pieces that its tokenizer knows, in order. */
+export function readVocabulary(folder: string): string[] {
+  return readFileSync(join(folder, "vocab.txt"), "utf8").split("\n").slice(0, -1);
+}
+
 /** @throws Error when the folder holds no such model */
 export async function readStaticModel(folder: string): Promise<StaticModel> {
-  const [bytes, text] = await Promise.all([
-    readFile(join(folder, "model.bin")),
-    readFile(join(folder, "vocab.txt"), "utf8"),
-  ]);
+  const bytes = await readFile(join(folder, "model.bin"));
   const { header, end } = parseHeader(bytes, folder);
   const { tokens, dimensions } = header;
-  const vocabulary = text.split("\n").slice(0, -1);
+  const vocabulary = readVocabulary(folder);
   if (vocabulary.length !== tokens || bytes.length !== end + tokens * (4 + dimensions)) {
     throw notAModel(folder, "its files do not belong together");
   }

@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import { SluiceError } from "../../errors.ts";
 import type { Embedder } from "../../ports/embedder.ts";
+import { openTokenCounter } from "./count-tokens.ts";
 import { openModel, requireWhole, type TransformersOptions } from "./open.ts";
 
 export interface TransformersEmbedderOptions extends TransformersOptions {
@@ -46,6 +47,7 @@ export async function createTransformersEmbedder(
     throw new SluiceError("model_missing", `The config.json of the model ${name} has no hidden_size.`);
   }
   const settings = JSON.stringify([fingerprint, pooling, max_tokens, query_prefix, passage_prefix]);
+  const count_tokens = await openTokenCounter(model.folder);
   const hash = createHash("sha256").update(settings).digest("hex").slice(0, 12);
 
   async function embed(
@@ -80,6 +82,7 @@ export async function createTransformersEmbedder(
     dimensions,
     batch_size,
     embed,
+    ...(count_tokens ? { count_tokens } : {}),
     async check() {
       await embed(["check"], "query");
     },

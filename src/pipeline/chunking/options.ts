@@ -1,14 +1,6 @@
 /** What the chunker is told, and the budget that it makes of it. Pure. */
+import type { ChunkStrategy } from "../../chunk.ts";
 import { estimateTokens } from "../tokens.ts";
-
-/**
- * structure: sections apart, each filled to the budget and cut where a paragraph ends, else a sentence, else a word.
- * fixed: windows of the budget with overlap, cut between any two words, whatever the structure.
- * sentence: whole sentences up to the budget, sections not kept apart.
- * page: a chunk for each page, slide or sheet; by structure where one exceeds the budget or the document has none.
- */
-export const chunkStrategies = ["structure", "fixed", "sentence", "page"] as const;
-export type ChunkStrategy = (typeof chunkStrategies)[number];
 
 export interface ChunkOptions {
   /** The most tokens in one chunk, overlap and a repeated table header included. */
@@ -19,6 +11,8 @@ export interface ChunkOptions {
   count_tokens?: (text: string) => number;
   /** How a document is cut; default `structure`. */
   strategy?: ChunkStrategy;
+  /** Whether the document's title and the headings above a chunk are embedded with it; default false. No chunk differs by it. */
+  contextual_header?: boolean;
 }
 
 export interface Budget {
@@ -31,7 +25,11 @@ export interface Budget {
 export const FULL_ENOUGH = 0.5;
 
 /** @throws RangeError when max_tokens is below 1 or overlap_tokens below 0 */
-export function toBudget({ max_tokens, overlap_tokens, count_tokens = estimateTokens }: ChunkOptions): Budget {
+export function toBudget({
+  max_tokens,
+  overlap_tokens,
+  count_tokens = estimateTokens,
+}: ChunkOptions): Budget {
   if (!(max_tokens >= 1)) throw new RangeError(`max_tokens must be at least 1, not ${max_tokens}`);
   if (!(overlap_tokens >= 0))
     throw new RangeError(`overlap_tokens must be at least 0, not ${overlap_tokens}`);

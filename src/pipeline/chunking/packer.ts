@@ -55,7 +55,8 @@ export function createPacker(
     while (next < atoms.length) {
       begun ??= begin();
       let { tokens, fits } = begun;
-      while (fits < atoms.length && tokens + atoms[fits]!.tokens <= budget.max) tokens += atoms[fits++]!.tokens;
+      while (fits < atoms.length && tokens + atoms[fits]!.tokens <= budget.max)
+        tokens += atoms[fits++]!.tokens;
       begun = { ...begun, tokens, fits };
       if (fits === atoms.length && !ended) return;
       const end = fits === atoms.length ? fits : bestCut(Math.max(fits, next + 1), tokens);
@@ -122,7 +123,8 @@ export function createPacker(
 
   /** The rows that a chunk covers, of the sheet on which it begins. */
   function rowsOf(first: number, start: number, end: number) {
-    let [row_start, row_end]: (number | null)[] = [null, null];
+    let row_start: number | null = null;
+    let row_end: number | null = null;
     for (let index = first; index < end; index++) {
       const atom = atoms[index]!;
       if (atom.row_start === null || atom.place.sheet !== atoms[first]!.place.sheet) continue;

@@ -2,8 +2,9 @@
 import type { Chunk, ChunkDraft } from "../../chunk.ts";
 import { SluiceError } from "../../errors.ts";
 import { chunkId } from "../../ids.ts";
-import { createChunker } from "../chunker.ts";
-import type { Stage } from "../stage.ts";
+import { type ChunkOptions, createChunker } from "../chunker.ts";
+import type { ContextualHeader } from "../passage.ts";
+import type { Stage, StageContext } from "../stage.ts";
 import type { ExtractedDocument } from "./extract.ts";
 
 /** Chunks written in one transaction: few enough that nobody waits for the write lock. */
@@ -11,6 +12,14 @@ const BATCH = 256;
 
 export interface Chunked {
   chunks_created: number;
+  /** What the chunks are to be embedded with; absent where it is their text alone. */
+  contextual?: ContextualHeader;
+}
+
+/** From the checkpoint of this stage or of the one after it. */
+export function restoreChunked(checkpoint: Record<string, unknown>): Chunked {
+  const { chunks_created, contextual } = checkpoint as unknown as Chunked;
+  return { chunks_created, ...(contextual ? { contextual } : {}) };
 }
 
 export const chunk: Stage<ExtractedDocument, Chunked> = {
@@ -19,7 +28,7 @@ export const chunk: Stage<ExtractedDocument, Chunked> = {
   async run(extracted, context) {
     const { source, signal } = context;
     const { document_id, version } = source;
-    const chunker = createChunker(context.chunking);
+    const chunker = createChunker(optionsFor(context));
     let chunks_created = 0;
     let tokens = 0;
     let waiting: Chunk[] = [];
@@ -50,14 +59,25 @@ export const chunk: Stage<ExtractedDocument, Chunked> = {
     if (chunks_created === 0) {
       throw new SluiceError("empty_document", `${source.filename} holds no text to search.`);
     }
+    const chunked: Chunked = {
+      chunks_created,
+      ...(context.chunking.contextual_header ? { contextual: { title: extracted.title } } : {}),
+    };
     return {
-      output: { chunks_created },
-      checkpoint: { chunks_created },
+      output: chunked,
+      checkpoint: { ...chunked },
       counts: { chunks: chunks_created, tokens },
     };
   },
 
   async restore(checkpoint) {
-    return { chunks_created: checkpoint.chunks_created as number };
+    return restoreChunked(checkpoint);
   },
 };
+
+/** Tokens are those of the embedder that will read the chunks, where it counts them. */
+function optionsFor({ chunking, embedder }: StageContext): ChunkOptions {
+  return embedder.count_tokens
+    ? { count_tokens: (text) => embedder.count_tokens!(text), ...chunking }
+    : chunking;
+}

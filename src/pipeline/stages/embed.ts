@@ -1,8 +1,9 @@
 /** embed: chunks → vectors, batch by batch. Each batch is stored before the next is asked for: it is the checkpoint. */
 import { SluiceError } from "../../errors.ts";
+import { embeddedText } from "../passage.ts";
 import { findReusable } from "../reuse.ts";
 import type { Stage, StageContext } from "../stage.ts";
-import type { Chunked } from "./chunk.ts";
+import { type Chunked, restoreChunked } from "./chunk.ts";
 
 /** How long an embedder that asked to slow down, and did not say for how long, is left alone. */
 const PAUSE_MS = 5_000;
@@ -10,11 +11,12 @@ const PAUSE_MS = 5_000;
 export const embed: Stage<Chunked, Chunked> = {
   name: "embedding",
 
-  async run({ chunks_created }, context) {
+  async run(chunked, context) {
+    const { chunks_created, contextual } = chunked;
     const { source, documents, embedder, signal } = context;
     const { tenant_id, document_id, version } = source;
     const { embedder_id } = embedder;
-    const reusable = await findReusable(documents, source, embedder_id);
+    const reusable = await findReusable(documents, source, embedder_id, contextual);
     let [embedded, reused] = [0, 0];
     let next = await documents.firstUnembedded(tenant_id, document_id, version, embedder_id);
     while (next !== null && next < chunks_created) {
@@ -25,7 +27,9 @@ export const embed: Stage<Chunked, Chunked> = {
       const last = batch.at(-1);
       if (!last) throw new Error(`${document_id} version ${version} lost its chunks from ${next} on`);
       const known = await reusable(batch);
-      const unknown = batch.filter((_, place) => known[place] === undefined).map(({ text }) => text);
+      const unknown = batch
+        .filter((_, place) => known[place] === undefined)
+        .map((chunk) => embeddedText(chunk, contextual));
       const made = unknown.length === 0 ? [] : await embedUnlessHeld(context, unknown);
       embedded += made.length;
       reused += batch.length - made.length;
@@ -37,14 +41,14 @@ export const embed: Stage<Chunked, Chunked> = {
       next = last.ordinal + 1;
     }
     return {
-      output: { chunks_created },
-      checkpoint: { chunks_created, embedder_id },
+      output: chunked,
+      checkpoint: { ...chunked, embedder_id },
       counts: { embedded, reused },
     };
   },
 
   async restore(checkpoint, context) {
-    const chunked = { chunks_created: checkpoint.chunks_created as number };
+    const chunked = restoreChunked(checkpoint);
     // The configuration changed between two attempts: vectors of another embedder are none.
     if (checkpoint.embedder_id !== context.embedder.embedder_id) await embed.run(chunked, context);
     return chunked;

@@ -11,7 +11,8 @@ const BATCH = 128;
 export const indexChunks: Stage<Chunked, Chunked> = {
   name: "indexing",
 
-  async run({ chunks_created }, context) {
+  async run(chunked, context) {
+    const { chunks_created } = chunked;
     const { source, documents, index, signal, collection } = context;
     const { tenant_id, document_id, version, filename } = source;
     let next = 0;
@@ -34,7 +35,7 @@ export const indexChunks: Stage<Chunked, Chunked> = {
       next = last.ordinal + 1;
       context.progress(next, chunks_created);
     }
-    return { output: { chunks_created }, checkpoint: {}, counts: { indexed: chunks_created } };
+    return { output: chunked, checkpoint: {}, counts: { indexed: chunks_created } };
   },
 
   async restore() {

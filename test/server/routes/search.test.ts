@@ -28,6 +28,11 @@ describe("POST /v1/search", () => {
     expect(text.slice(hits[0]?.char_start, hits[0]?.char_end)).toBe(hits[0]?.text);
     const hybrid = await server.request("/v1/search", json({ query: "fox" }));
     expect(hybrid.json<SearchAnswer>().hits[0]?.text).toBe("the quick fox");
+    const both = json({ query: "the dog or the fox", mode: "keyword", expand: "section" });
+    const sections = (await server.request("/v1/search", both)).json<SearchAnswer>().hits;
+    expect(sections.map(({ section }) => section)).toEqual([
+      { text: "the lazy dog the quick fox", char_start: 0, char_end: text.length },
+    ]);
     const elsewhere = await server.request("/v1/search", json({ query: "fox", collection: "d" }));
     expect(elsewhere.json<SearchAnswer>().hits).toEqual([]);
   });
@@ -38,6 +43,7 @@ describe("POST /v1/search", () => {
     [{ query: "x", mode: "magic" }, "mode"],
     [{ query: "x", filter: { a: { near: 1 } } }, "filter.a.near"],
     [{ query: "x", colour: "red" }, "colour"],
+    [{ query: "x", expand: "document" }, "expand"],
   ])("refuses %j and names the field", async (request, field) => {
     const server = await startServer();
     const answer = await server.request("/v1/search", json(request));

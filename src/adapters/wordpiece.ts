@@ -12,21 +12,33 @@ const ALONE = 3;
 const LONGEST_WORD = 100;
 /** Words whose pieces are remembered: most of any text are the same few thousand. */
 const REMEMBERED = 100_000;
+/** Longer words are rare, and as slices they would keep the whole text in memory from which they were cut. */
+const LONGEST_REMEMBERED = 12;
 
 export interface Tokenizer {
   /** Calls `take` with the place in the vocabulary of each token of the text. */
   encode(text: string, take: (token: number) => void): void;
+  /** How many tokens the text has. */
+  count(text: string): number;
 }
 
 /** @param vocabulary pieces in order; those that go on a word begin with "##". MUST have "[UNK]" */
 export function createTokenizer(vocabulary: string[]): Tokenizer {
-  const places = new Map(vocabulary.map((piece, place) => [piece, place]));
-  const unknown = places.get("[UNK]");
+  const first = new Map<string, number>();
+  /** Pieces that go on a word, without their marks. */
+  const further = new Map<string, number>();
+  for (const [place, piece] of vocabulary.entries()) {
+    first.set(piece, place);
+    if (piece.startsWith("##")) further.set(piece.slice(2), place);
+  }
+  const unknown = first.get("[UNK]");
   if (unknown === undefined) throw new Error("the vocabulary has no [UNK]");
+  const longest = vocabulary.reduce((most, piece) => Math.max(most, piece.replace(/^##/, "").length), 0);
   const classes = classifyAll();
   let remembered = new Map<string, readonly number[]>();
 
   function piecesOf(word: string): readonly number[] {
+    if (word.length > LONGEST_REMEMBERED) return split(word);
     const known = remembered.get(word);
     if (known) return known;
     const pieces = split(word);
@@ -35,17 +47,16 @@ export function createTokenizer(vocabulary: string[]): Tokenizer {
     return pieces;
   }
 
-  function split(word: string): number[] {
+  function split(word: string): readonly number[] {
     const none = [unknown as number];
-    const letters = [...word];
-    if (letters.length > LONGEST_WORD) return none;
+    // As many letters as code units, mostly: then none needs to be told from its neighbour.
+    if (word.length > LONGEST_WORD && [...word].length > LONGEST_WORD) return none;
     const pieces: number[] = [];
-    for (let start = 0; start < letters.length; ) {
-      let end = letters.length;
+    for (let start = 0; start < word.length; ) {
+      let end = Math.min(word.length, start + longest);
       let place: number | undefined;
       for (; end > start; end -= 1) {
-        const piece = letters.slice(start, end).join("");
-        place = places.get(start === 0 ? piece : `##${piece}`);
+        place = (start === 0 ? first : further).get(word.slice(start, end));
         if (place !== undefined) break;
       }
       if (place === undefined) return none;
@@ -55,46 +66,51 @@ export function createTokenizer(vocabulary: string[]): Tokenizer {
     return pieces;
   }
 
-  return {
-    encode(text, take) {
-      const folded = text.toLowerCase().normalize("NFD");
-      let word = "";
-      /** Where a run of letters that need no change began; -1 outside of one. */
-      let began = -1;
-      const end = (place: number) => {
+  /** Calls `take` with the pieces of each word. */
+  function words(text: string, take: (pieces: readonly number[]) => void): void {
+    const folded = text.toLowerCase().normalize("NFD");
+    let word = "";
+    /** Where a run of letters that need no change began; -1 outside of one. */
+    let began = -1;
+    const end = (place: number) => {
+      if (began >= 0) word += folded.slice(began, place);
+      began = -1;
+      if (word === "") return;
+      take(piecesOf(word));
+      word = "";
+    };
+    for (let place = 0; place < folded.length; ) {
+      const code = folded.codePointAt(place) as number;
+      const size = code > 0xffff ? 2 : 1;
+      const kind = code > 0xffff ? classify(code) : (classes[code] as number);
+      if (kind === LETTER) {
+        if (began < 0) began = place;
+      } else if (kind === IGNORED) {
         if (began >= 0) word += folded.slice(began, place);
         began = -1;
-        if (word === "") return;
-        for (const token of piecesOf(word)) take(token);
-        word = "";
-      };
-      for (let place = 0; place < folded.length; ) {
-        const code = folded.codePointAt(place) as number;
-        const size = code > 0xffff ? 2 : 1;
-        const kind = code > 0xffff ? classify(code) : (classes[code] as number);
-        if (kind === LETTER) {
-          if (began < 0) began = place;
-        } else if (kind === IGNORED) {
-          if (began >= 0) word += folded.slice(began, place);
-          began = -1;
-        } else {
-          end(place);
-          if (kind === ALONE) for (const token of piecesOf(folded.slice(place, place + size))) take(token);
-        }
-        place += size;
+      } else {
+        end(place);
+        if (kind === ALONE) take(piecesOf(folded.slice(place, place + size)));
       }
-      end(folded.length);
+      place += size;
+    }
+    end(folded.length);
+  }
+
+  return {
+    encode(text, take) {
+      words(text, (pieces) => {
+        for (const token of pieces) take(token);
+      });
+    },
+    count(text) {
+      let count = 0;
+      words(text, (pieces) => {
+        count += pieces.length;
+      });
+      return count;
     },
   };
-}
-
-/** How many tokens a text has, for whoever cuts texts to a length that an embedder takes. */
-export function countTokens(tokenizer: Tokenizer, text: string): number {
-  let count = 0;
-  tokenizer.encode(text, () => {
-    count += 1;
-  });
-  return count;
 }
 
 function classifyAll(): Uint8Array {
