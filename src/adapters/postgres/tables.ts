@@ -239,4 +239,18 @@ export const migrations: string[] = [
   CREATE INDEX documents_parent ON $S.documents (parent_document_id, document_id)
     WHERE parent_document_id IS NOT NULL AND NOT removed;
   `,
+  `
+  -- Collections that have settings of their own.
+  CREATE TABLE $S.collections (
+    tenant_id text COLLATE "C" NOT NULL,
+    collection text COLLATE "C" NOT NULL,
+    settings json NOT NULL,
+    updated_at text NOT NULL,
+    PRIMARY KEY (tenant_id, collection)
+  );
+  ALTER TABLE $S.collections ENABLE ROW LEVEL SECURITY;
+  ALTER TABLE $S.collections FORCE ROW LEVEL SECURITY;
+  CREATE POLICY tenant ON $S.collections USING (tenant_id = (SELECT current_setting('sluice.tenant', true))
+    OR (SELECT current_setting('sluice.tenant', true)) = '*');
+  `,
 ];

@@ -255,6 +255,16 @@ export const migrations: (string | Migration)[] = [
   CREATE INDEX documents_parent ON documents (parent_document_id, document_id)
     WHERE parent_document_id IS NOT NULL AND removed = 0;
   `,
+  `
+  -- Collections that have settings of their own.
+  CREATE TABLE collections (
+    tenant_id TEXT NOT NULL,
+    collection TEXT NOT NULL,
+    settings TEXT NOT NULL,
+    updated_at TEXT NOT NULL,
+    PRIMARY KEY (tenant_id, collection)
+  ) WITHOUT ROWID;
+  `,
 ];
 
 /** What SQL alone can't do. `tell` is for what takes long enough that somebody wonders. */
