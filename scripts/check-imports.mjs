@@ -12,6 +12,7 @@ const core = [
   "ids.ts",
   "job.ts",
   "chunk.ts",
+  "collection.ts",
   "filter.ts",
   "new-version.ts",
 ];
@@ -28,7 +29,7 @@ const allowed = {
   intake: ["core", "ports", "progress"],
   maintenance: ["core", "ports", "intake"],
   adapters: ["core", "ports"],
-  settings: [],
+  settings: ["core"],
   "config-publishers": ["settings"],
   "config-transformers": ["settings"],
   "config-embedder": ["settings", "config-transformers"],

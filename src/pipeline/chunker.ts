@@ -5,6 +5,7 @@
  * and end where a paragraph ends, else a sentence, else a word.
  */
 import type { Block, ChunkDraft, ExtractedText } from "../chunk.ts";
+import type { ChunkStrategy } from "../collection.ts";
 import {
   characterEnds,
   innerWordsOf,
@@ -24,6 +25,10 @@ export interface ChunkOptions {
   max_tokens: number;
   /** Up to so many tokens of a chunk's end begin the next one of its section. More than half of max_tokens counts as half. */
   overlap_tokens: number;
+  /** Where chunks begin and end; default "structure". */
+  strategy?: ChunkStrategy;
+  /** Whether title and headings go before the text that is embedded; default false. */
+  contextual_header?: boolean;
   /** How tokens are counted; default `estimateTokens`. Should be cheap: every part is counted about twice. */
   count_tokens?: (text: string) => number;
 }

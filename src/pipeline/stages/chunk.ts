@@ -1,5 +1,6 @@
 /** chunk: text and blocks → chunks, stored row by row. The same input makes the same chunks under the same ids. */
 import type { Chunk, ExtractedText } from "../../chunk.ts";
+import { resolveChunking } from "../../collection.ts";
 import { SluiceError } from "../../errors.ts";
 import { chunkId } from "../../ids.ts";
 import { chunkText } from "../chunker.ts";
@@ -16,9 +17,12 @@ export const chunk: Stage<ExtractedText, Chunked> = {
   name: "chunking",
 
   async run(extracted, context) {
-    const { source, signal } = context;
-    const { document_id, version } = source;
-    const drafts = chunkText(extracted, context.chunking);
+    const { source, signal, documents, collection } = context;
+    const { tenant_id, document_id, version } = source;
+    // Read once: what is changed from now on holds for the next document. An attempt that finds this stage's checkpoint
+    // doesn't come here, so all chunks of a version are cut alike.
+    const own = await documents.collections.read(tenant_id, collection);
+    const drafts = chunkText(extracted, resolveChunking(context.chunking, own?.settings.chunking ?? {}));
     if (drafts.length === 0) {
       throw new SluiceError("empty_document", `${source.filename} holds no text to search.`);
     }
@@ -30,7 +34,10 @@ export const chunk: Stage<ExtractedText, Chunked> = {
         tokens += draft.token_count;
         return { ...draft, chunk_id: chunkId(document_id, version, ordinal), document_id, version, ordinal };
       });
-      await context.commit({ chunks });
+      const isLast = start + BATCH >= drafts.length;
+      // An attempt before this one may have died half way under other settings, with more and shorter chunks.
+      const rest = { discard_chunks: { document_id, version, from: drafts.length } };
+      await context.commit({ chunks, ...(isLast ? rest : {}) });
       context.progress(start + chunks.length, drafts.length);
     }
     const chunks_created = drafts.length;
