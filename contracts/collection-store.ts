@@ -82,7 +82,9 @@ export function describeCollections(check: StorageTest): void {
     await h.documents.commit([{ tenant_id: "t1", remove_document }]);
     expect(await collections.countDocuments("t1", "c")).toBe(0);
     expect(await collections.countDocuments("t1", "d")).toBe(2);
-    expect(await collections.list("t1", "", 9)).toEqual([{ collection: "d", documents: 2, stored: undefined }]);
+    expect(await collections.list("t1", "", 9)).toEqual([
+      { collection: "d", documents: 2, stored: undefined },
+    ]);
   });
 
   check("a tenant neither sees nor changes another's collections", async (h) => {

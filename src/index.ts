@@ -5,6 +5,13 @@ export { createStaticEmbedder } from "./adapters/static/embedder.ts";
 export { createTransformersEmbedder } from "./adapters/transformers/embedder.ts";
 export { createTransformersReranker } from "./adapters/transformers/reranker.ts";
 export type { Block, Chunk, ExtractedText } from "./chunk.ts";
+export {
+  type ChunkStrategy,
+  type CollectionInput,
+  type CollectionSettings,
+  type CollectionView,
+  chunkStrategies,
+} from "./collection.ts";
 export type { Adapters } from "./compose.ts";
 export { ConfigError } from "./config.ts";
 export type { Document, DocumentRecord, DocumentStatus, DocumentVersion, Metadata } from "./document.ts";
@@ -15,6 +22,7 @@ export type { Accepted } from "./intake/upload.ts";
 export type { ClaimedJob, Job, JobState, Lease, NewJob } from "./job.ts";
 export type { ApiKey, ApiKeyStore } from "./ports/api-key-store.ts";
 export type { BlobInfo, BlobStore, StoredBlob } from "./ports/blob-store.ts";
+export type { CollectionStore, ListedCollection, StoredCollection } from "./ports/collection-store.ts";
 export {
   type Checkpoint,
   type Commit,

@@ -114,7 +114,9 @@ const jobs = {
 };
 
 const reading = {
-  SLUICE_CHUNK_TOKENS: integer(...chunkLimits.max_tokens).default(256).describe("most tokens in a chunk"),
+  SLUICE_CHUNK_TOKENS: integer(...chunkLimits.max_tokens)
+    .default(256)
+    .describe("most tokens in a chunk"),
   SLUICE_CHUNK_OVERLAP_TOKENS: integer(...chunkLimits.overlap_tokens)
     .default(32)
     .describe("tokens that a chunk repeats from the one before"),

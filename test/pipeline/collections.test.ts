@@ -70,7 +70,8 @@ describe.each(["sqlite", "memory"] as const)("a collection's settings, in %s", (
     expect(chunks).toHaveLength(chunks_created);
     expect(chunks.join("\n\n")).toBe(text);
     expect(await rig.found("quartz")).toHaveLength(chunks_created);
-    if (storage === "sqlite") expect(rig.rows()).toMatchObject({ chunks: chunks_created, embeddings: chunks_created });
+    if (storage === "sqlite")
+      expect(rig.rows()).toMatchObject({ chunks: chunks_created, embeddings: chunks_created });
   });
 
   test("changed after the chunks were stored: the stage's checkpoint decides", async () => {

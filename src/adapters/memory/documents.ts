@@ -3,8 +3,8 @@ import type { DocumentRecord } from "../../document.ts";
 import { type SluiceEvent, stages } from "../../events.ts";
 import type { DocumentStore } from "../../ports/document-store.ts";
 import type { System } from "../../ports/system.ts";
-import { applyCommit } from "./commit.ts";
 import { createMemoryCollections } from "./collections.ts";
+import { applyCommit } from "./commit.ts";
 import { createMemoryEmbedders } from "./embedders.ts";
 import { joinKey, livingDocument, type MemoryState, transact, type VersionRows, watch } from "./state.ts";
 

@@ -9,8 +9,9 @@ import type {
   StorageMaintenance,
   VersionCounts,
 } from "../../ports/storage-maintenance.ts";
+import { translateError } from "./errors.ts";
 import { type Row, toDocument, toVector } from "./rows.ts";
-import { openDatabase, type Sql, statements, translateError } from "./schema.ts";
+import { openDatabase, type Sql, statements } from "./schema.ts";
 import { isZero, toCode, toHalves } from "./vector-code.ts";
 import { allVectorTables, toBlock, type VectorTables, vectorTables } from "./vector-tables.ts";
 import { embeddersInForce } from "./write-embedders.ts";

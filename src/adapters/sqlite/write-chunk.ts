@@ -32,6 +32,8 @@ export function discardChunks(
   const these = `document_id = ?1 AND version = ?2 AND ordinal >= ?3
     AND EXISTS (SELECT 1 FROM documents WHERE document_id = ?1 AND tenant_id = ?4)`;
   const values = [document_id, version, from, tenant_id];
-  sql(`DELETE FROM embeddings WHERE chunk_row IN (SELECT chunk_row FROM chunks WHERE ${these})`).run(...values);
+  sql(`DELETE FROM embeddings WHERE chunk_row IN (SELECT chunk_row FROM chunks WHERE ${these})`).run(
+    ...values,
+  );
   sql(`DELETE FROM chunks WHERE ${these}`).run(...values);
 }

@@ -77,7 +77,11 @@ describe("/v1/collections", () => {
     ["a negative overlap", { chunking: { overlap_tokens: -1 } }, "overlap_tokens"],
     ["an overlap too long", { chunking: { max_tokens: 8_192, overlap_tokens: 1_025 } }, "overlap_tokens"],
     ["an overlap of more than half", { chunking: { max_tokens: 100, overlap_tokens: 51 } }, "overlap_tokens"],
-    ["an overlap of more than half of the server's chunks", { chunking: { overlap_tokens: 129 } }, "server's"],
+    [
+      "an overlap of more than half of the server's chunks",
+      { chunking: { overlap_tokens: 129 } },
+      "server's",
+    ],
     ["text for a flag", { chunking: { contextual_header: "yes" } }, "contextual_header"],
     ["an unknown setting", { chunking: { size: 3 } }, "size"],
     ["an unknown group", { embedding: {} }, "embedding"],
@@ -187,7 +191,11 @@ describe("/v1/collections", () => {
     });
     expect((await remove(server, "shared", b)).status).toBe(204);
     expect((await get(server, "shared", a)).json()).toMatchObject({ chunking: { strategy: "page" } });
-    for (const answer of [await get(server, "shared"), await put(server, "shared", {}), await remove(server, "shared")])
+    for (const answer of [
+      await get(server, "shared"),
+      await put(server, "shared", {}),
+      await remove(server, "shared"),
+    ])
       expect(answer.problem().code).toBe("unauthorized");
   });
 });
