@@ -29,7 +29,10 @@ async function documentsOf(collection: string): Promise<Document[]> {
   return (await client.call<{ documents: Document[] }>("GET", path)).body.documents;
 }
 
-const text = Array.from({ length: 30 }, (_, at) => `Paragraph ${at} tells of a sluice, and of boats that wait.`);
+const text = Array.from(
+  { length: 30 },
+  (_, at) => `Paragraph ${at} tells of a sluice, and of boats that wait.`,
+);
 
 test("set changes what it names, show and list tell, and reingest applies it to what is there", async () => {
   mkdirSync(join(folder, "papers"));

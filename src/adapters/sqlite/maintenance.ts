@@ -153,6 +153,11 @@ export function createSqliteMaintenance(path: string, db: DatabaseSync, writer: 
           for (const row of own.prepare(`PRAGMA integrity_check(${MAX_PROBLEMS})`).iterate()) {
             if (row.integrity_check !== "ok") told.push(String(row.integrity_check));
           }
+          for (const { tenant_id, collection } of own
+            .prepare("SELECT tenant_id, collection FROM collections WHERE NOT json_valid(settings)")
+            .iterate()) {
+            told.push(`The settings of the collection ${collection} of tenant ${tenant_id} can't be read`);
+          }
         } catch (error) {
           // So damaged that the check itself could not go on.
           if (((error as { errcode?: number }).errcode ?? 0) % 256 !== SQLITE_CORRUPT) throw error;
