@@ -3,8 +3,8 @@ import type { Chunk, ExtractedText } from "../../chunk.ts";
 import { resolveChunking } from "../../collection.ts";
 import { SluiceError } from "../../errors.ts";
 import { chunkId } from "../../ids.ts";
-import { chunkText } from "../chunker.ts";
-import type { Stage } from "../stage.ts";
+import { type ChunkOptions, chunkText } from "../chunker.ts";
+import type { Stage, StageContext } from "../stage.ts";
 
 /** Chunks written in one transaction: few enough that nobody waits for the write lock. */
 const BATCH = 256;
@@ -17,12 +17,10 @@ export const chunk: Stage<ExtractedText, Chunked> = {
   name: "chunking",
 
   async run(extracted, context) {
-    const { source, signal, documents, collection } = context;
-    const { tenant_id, document_id, version } = source;
-    // Read once: what is changed from now on holds for the next document. An attempt that finds this stage's checkpoint
-    // doesn't come here, so all chunks of a version are cut alike.
-    const own = await documents.collections.read(tenant_id, collection);
-    const drafts = chunkText(extracted, resolveChunking(context.chunking, own?.settings.chunking ?? {}));
+    const { source, signal } = context;
+    const { document_id, version } = source;
+    const chunking = await chunkingOf(context);
+    const drafts = chunkText(extracted, chunking);
     if (drafts.length === 0) {
       throw new SluiceError("empty_document", `${source.filename} holds no text to search.`);
     }
@@ -52,3 +50,12 @@ export const chunk: Stage<ExtractedText, Chunked> = {
     return { chunks_created: checkpoint.chunks_created as number };
   },
 };
+
+/**
+ * Read once: what is changed from now on holds for the next document. An attempt that finds this stage's checkpoint
+ * doesn't come here, so all chunks of a version are cut alike.
+ */
+async function chunkingOf({ documents, source, collection, chunking }: StageContext): Promise<ChunkOptions> {
+  const own = await documents.collections.read(source.tenant_id, collection);
+  return resolveChunking(chunking, own?.settings.chunking ?? {});
+}
