@@ -448,4 +448,41 @@ function removal(check: StorageTest): void {
       expect(await h.index.nearest({ tenant_id: "t1" }, unit(1), 5)).toEqual([]);
     },
   );
+
+  check("chunks of a version can be dropped from an ordinal on, with their vectors", async (h) => {
+    const record = await upload(h);
+    const { document_id } = record;
+    const texts = ["a", "b", "c", "d"].map((text) => ({ text }));
+    const embeddings = (version: number) => ({
+      document_id,
+      version,
+      embedder_id: "contract@1",
+      vectors: texts.map((_, ordinal) => ({ ordinal, vector: unit(1) })),
+    });
+    const chunksOf = (version: number) =>
+      newChunks(
+        record,
+        texts.map(({ text }) => text),
+        version,
+      );
+    for (const version of [1, 2]) {
+      await h.documents.commit([
+        { tenant_id: "t1", chunks: chunksOf(version) },
+        { tenant_id: "t1", embeddings: embeddings(version) },
+      ]);
+    }
+    const ordinals = async (version: number) =>
+      (await h.documents.listChunks("t1", document_id, version, 0, 10)).map(({ ordinal }) => ordinal);
+    const discard_chunks = { document_id, version: 1, from: 2 };
+    await h.documents.commit([{ tenant_id: "t2", discard_chunks }]);
+    expect(await ordinals(1)).toEqual([0, 1, 2, 3]);
+    // Beside the chunks that are written with it.
+    await h.documents.commit([{ tenant_id: "t1", chunks: chunksOf(1).slice(0, 1), discard_chunks }]);
+    expect(await ordinals(1)).toEqual([0, 1]);
+    expect(await ordinals(2)).toEqual([0, 1, 2, 3]);
+    // A chunk that comes back has no vector of before.
+    await h.documents.commit([{ tenant_id: "t1", chunks: chunksOf(1).slice(2, 3) }]);
+    const [again] = await h.documents.listChunks("t1", document_id, 1, 2, 1);
+    expect(again).toMatchObject({ text: "c", vector: null });
+  });
 }

@@ -1,4 +1,5 @@
 /** The contract of a DocumentStore: every MUST of src/ports/document-store.ts. */
+import { describeCollections } from "./collection-store.ts";
 import { describeCommits } from "./document-commits.ts";
 import { describeDocumentReads } from "./document-reads.ts";
 import { describeEventLog } from "./event-log.ts";
@@ -13,5 +14,6 @@ export function describeDocumentStore(name: string, open: OpenStorage, gaps: Sto
     describeCommits,
     describeEventLog,
     describeDocumentReads,
+    describeCollections,
   );
 }

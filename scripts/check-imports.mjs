@@ -13,6 +13,7 @@ const core = [
   "job.ts",
   "chunk.ts",
   "document-text.ts",
+  "collection.ts",
   "filter.ts",
   "new-version.ts",
 ];
@@ -29,7 +30,7 @@ const allowed = {
   intake: ["core", "ports", "progress"],
   maintenance: ["core", "ports", "intake"],
   adapters: ["core", "ports"],
-  settings: [],
+  settings: ["core"],
   "config-publishers": ["settings"],
   "config-transformers": ["settings"],
   "config-embedder": ["settings", "config-transformers"],

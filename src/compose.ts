@@ -28,6 +28,7 @@ import {
 import type { Config, PublisherConfig } from "./config.ts";
 import { SluiceError } from "./errors.ts";
 import { createAdmission } from "./intake/admission.ts";
+import { createCollections } from "./intake/collections.ts";
 import { createCommands } from "./intake/commands.ts";
 import { createDirectUploads } from "./intake/direct-upload.ts";
 import { detectMediaType } from "./intake/media-type.ts";
@@ -273,6 +274,7 @@ export function composeIntake(config: Config, adapters: Adapters, log: Log) {
       max_upload_bytes: config.max_upload_bytes,
       max_attempts: config.max_attempts,
     }),
+    collections: createCollections({ ...adapters, chunking: config.chunk }),
     commands: createCommands({ ...adapters, max_attempts: config.max_attempts }),
     search: createSearch({
       ...adapters,

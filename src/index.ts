@@ -4,7 +4,12 @@ export { createOpenAiEmbedder } from "./adapters/openai/embedder.ts";
 export { createStaticEmbedder } from "./adapters/static/embedder.ts";
 export { createTransformersEmbedder } from "./adapters/transformers/embedder.ts";
 export { createTransformersReranker } from "./adapters/transformers/reranker.ts";
-export type { Block, Chunk, ExtractedText } from "./chunk.ts";
+export { type Block, type Chunk, type ChunkStrategy, chunkStrategies, type ExtractedText } from "./chunk.ts";
+export type {
+  CollectionInput,
+  CollectionSettings,
+  CollectionView,
+} from "./collection.ts";
 export type { Adapters } from "./compose.ts";
 export { ConfigError } from "./config.ts";
 export type { Document, DocumentRecord, DocumentStatus, DocumentVersion, Metadata } from "./document.ts";
@@ -15,6 +20,7 @@ export type { Accepted } from "./intake/upload.ts";
 export type { ClaimedJob, Job, JobState, Lease, NewJob } from "./job.ts";
 export type { ApiKey, ApiKeyStore } from "./ports/api-key-store.ts";
 export type { BlobInfo, BlobStore, StoredBlob } from "./ports/blob-store.ts";
+export type { CollectionStore, ListedCollection, StoredCollection } from "./ports/collection-store.ts";
 export {
   type Checkpoint,
   type Commit,

@@ -1,6 +1,7 @@
 /** Every setting: its name, what it accepts, its default, what it means. `config.ts` makes the configuration of them. */
 import { availableParallelism } from "node:os";
 import { z } from "zod";
+import { chunkLimits } from "./collection.ts";
 
 const integer = (low: number, high: number) => z.coerce.number().int().min(low).max(high);
 const text = () => z.string().min(1).optional();
@@ -113,8 +114,10 @@ const jobs = {
 };
 
 const reading = {
-  SLUICE_CHUNK_TOKENS: integer(16, 8_192).default(256).describe("most tokens in a chunk"),
-  SLUICE_CHUNK_OVERLAP_TOKENS: integer(0, 1_024)
+  SLUICE_CHUNK_TOKENS: integer(...chunkLimits.max_tokens)
+    .default(256)
+    .describe("most tokens in a chunk"),
+  SLUICE_CHUNK_OVERLAP_TOKENS: integer(...chunkLimits.overlap_tokens)
     .default(32)
     .describe("tokens that a chunk repeats from the one before"),
   SLUICE_CHUNK_STRATEGY: z

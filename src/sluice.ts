@@ -1,6 +1,7 @@
 /** Sluice as a library: the same parts as the service, in one's own process, with one's own adapters. */
 import { createReadStream } from "node:fs";
 import { basename } from "node:path";
+import type { CollectionInput, CollectionView } from "./collection.ts";
 import { type Adapters, composeIntake, composeWorker, openAdapters } from "./compose.ts";
 import { parseConfig } from "./config.ts";
 import { type Document, isTerminal } from "./document.ts";
@@ -52,6 +53,15 @@ export interface Sluice {
   search(request: SearchRequest, signal?: AbortSignal): Promise<SearchAnswer>;
   getDocument(document_id: string): Promise<Document | undefined>;
   reingest(document_id: string): Promise<Accepted>;
+  /** @throws SluiceError not_found when it has no settings and holds no document */
+  getCollection(collection: string): Promise<CollectionView>;
+  /**
+   * Sets all of a collection's settings anew, for the documents ingested from then on; what is null or left out is as
+   * this Sluice is set, and `{}` resets everything. `reingest` applies it to a document that is there already.
+   *
+   * @throws SluiceError invalid_request
+   */
+  setCollection(collection: string, settings: CollectionInput): Promise<CollectionView>;
   remove(document_id: string): Promise<{ document_id: string; job_id: string }>;
   /** Stops work (running jobs go on from their checkpoints at the next start) and closes everything. */
   close(): Promise<void>;
@@ -139,6 +149,8 @@ export async function createSluice(options: SluiceOptions = {}): Promise<Sluice>
     search: (request, signal) => intake.search.search(tenant_id, request, signal),
     getDocument: (document_id) => documents.getDocument(tenant_id, document_id),
     reingest: (document_id) => intake.commands.reingest(tenant_id, document_id, system.newId("req")),
+    getCollection: (collection) => intake.collections.get(tenant_id, collection),
+    setCollection: (collection, settings) => intake.collections.put(tenant_id, collection, settings),
     remove: (document_id) => intake.commands.remove(tenant_id, document_id, system.newId("req")),
 
     async close() {

@@ -135,6 +135,28 @@ describe("with one's own adapters", () => {
     expect(await adapters.documents.lastSequence()).toBe(0);
   });
 
+  test("a collection is set, and its documents are cut so from then on", async () => {
+    const { sluice } = await openOwn();
+    await expect(sluice.getCollection("wide")).rejects.toMatchObject({ code: "not_found" });
+    const set = await sluice.setCollection("wide", { chunking: { max_tokens: 4_000 } });
+    expect(set.effective_chunking).toMatchObject({ max_tokens: 4_000, overlap_tokens: 0 });
+    const chunksIn = async (collection: string) => {
+      const { document_id } = await sluice.upload(Buffer.from(paragraphs(6)), { collection });
+      return (await sluice.waitUntilSearchable(document_id)).chunks_created;
+    };
+    expect([await chunksIn("wide"), await chunksIn("default")]).toEqual([1, 6]);
+    expect(await sluice.getCollection("wide")).toEqual({ ...set, documents: 1 });
+    for (const [name, chunking, said] of [
+      ["wide", { max_tokens: 3 }, "chunking.max_tokens"],
+      ["wide", { overlap_tokens: 2_000 }, "chunking.overlap_tokens"],
+      ["no name", {}, "collection: letters"],
+    ] as const)
+      await expect(sluice.setCollection(name, { chunking })).rejects.toMatchObject({
+        code: "invalid_request",
+        message: expect.stringContaining(said),
+      });
+  });
+
   test("tenants that share adapters do not meet", async () => {
     const { sluice: red, adapters } = await openOwn({ tenant_id: "red" });
     const blue = await createSluice({ tenant_id: "blue", worker: false, settings, adapters });

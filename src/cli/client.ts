@@ -1,5 +1,6 @@
 /** The command line as a client of a running server. */
 import type { z } from "zod";
+import type { CollectionInput, CollectionView } from "../collection.ts";
 import type { Config } from "../config.ts";
 import type { Document } from "../document.ts";
 import { type ErrorCode, errorTable, SluiceError } from "../errors.ts";
@@ -31,6 +32,19 @@ export interface Client {
   readonly url: string;
   upload(parameters: UploadParameters, body: UploadBody, idempotency_key: string): Promise<AcceptedAnswer>;
   getDocument(document_id: string): Promise<Document>;
+  listDocuments(query: {
+    collection: string;
+    limit: number;
+    cursor?: string;
+  }): Promise<{ documents: Document[]; next_cursor: string | null }>;
+  reingest(document_id: string): Promise<AcceptedAnswer>;
+  listCollections(query: {
+    limit: number;
+    cursor?: string;
+  }): Promise<{ collections: CollectionView[]; next_cursor: string | null }>;
+  getCollection(collection: string): Promise<CollectionView>;
+  putCollection(collection: string, input: CollectionInput): Promise<CollectionView>;
+  deleteCollection(collection: string): Promise<void>;
   search(request: SearchRequest): Promise<SearchAnswer>;
   listJobs(query: {
     state?: JobState;
@@ -80,13 +94,15 @@ export function createClient({ url, api_key }: Config["client"]): Client {
     return readJson<T>(url, await request(path, init));
   }
 
-  const post = <T>(path: string, body?: unknown) =>
+  const send = <T>(method: "POST" | "PUT", path: string, body?: unknown) =>
     json<T>(path, {
-      method: "POST",
+      method,
       ...(body === undefined
         ? {}
         : { body: JSON.stringify(body), headers: { "content-type": "application/json" } }),
     });
+  const post = <T>(path: string, body?: unknown) => send<T>("POST", path, body);
+  const collectionPath = (collection: string) => `/v1/collections/${encodeURIComponent(collection)}`;
 
   return {
     url,
@@ -105,6 +121,14 @@ export function createClient({ url, api_key }: Config["client"]): Client {
       return readJson<AcceptedAnswer>(url, response);
     },
     getDocument: (document_id) => json(`/v1/documents/${encodeURIComponent(document_id)}`),
+    listDocuments: (query) => json(`/v1/documents${queryOf(query)}`),
+    reingest: (document_id) => post(`/v1/documents/${encodeURIComponent(document_id)}/reingest`),
+    listCollections: (query) => json(`/v1/collections${queryOf(query)}`),
+    getCollection: (collection) => json(collectionPath(collection)),
+    putCollection: (collection, input) => send("PUT", collectionPath(collection), input),
+    async deleteCollection(collection) {
+      await request(collectionPath(collection), { method: "DELETE" });
+    },
     search: (body) => post("/v1/search", body),
     listJobs: (query) => json(`/v1/jobs${queryOf(query)}`),
     getJob: (job_id) => json(`/v1/jobs/${encodeURIComponent(job_id)}`),

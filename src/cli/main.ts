@@ -64,6 +64,42 @@ program
     (await import("./search.ts")).search(query, { ...options, ...output() }),
   );
 
+const collections = program
+  .command("collections")
+  .description("look at collections, and set how their documents are cut into chunks");
+const collectionName = () => new Argument("<name>");
+collections
+  .command("list", { isDefault: true })
+  .description("every collection, with its documents and how they are cut")
+  .action(async () => (await import("./collections.ts")).listCollections(output()));
+collections
+  .command("show")
+  .description("one collection and its settings")
+  .addArgument(collectionName())
+  .action(async (name: string) => (await import("./collections.ts")).showCollection(name, output()));
+collections
+  .command("set")
+  .description("change settings of a collection, for documents ingested from now on")
+  .addArgument(collectionName())
+  .option("--strategy <name>", "where chunks begin and end: structure, fixed, sentence, page")
+  .option("--max-tokens <n>", "most tokens in a chunk")
+  .option("--overlap-tokens <n>", "tokens that a chunk repeats from the one before")
+  .option("--contextual-header <on|off>", "embed a chunk with its document's title and headings before it")
+  .addHelpText("after", "\nWhat is not named stays; `default` as a value: as the server is set.")
+  .action(async (name: string, options) =>
+    (await import("./collections.ts")).setCollection(name, { ...options, ...output() }),
+  );
+collections
+  .command("reset")
+  .description("take a collection's settings back; its documents stay")
+  .addArgument(collectionName())
+  .action(async (name: string) => (await import("./collections.ts")).resetCollection(name, output()));
+collections
+  .command("reingest")
+  .description("ingest every document of a collection again, under its settings of now")
+  .addArgument(collectionName())
+  .action(async (name: string) => (await import("./collections.ts")).reingestCollection(name, output()));
+
 const jobs = program.command("jobs").description("look at jobs, cancel them, run dead ones again");
 const jobId = () => new Argument("<job-id>");
 jobs

@@ -3,6 +3,7 @@ import type { DocumentRecord, DocumentStatus, DocumentVersion } from "../documen
 import type { ErrorInfo } from "../errors.ts";
 import type { NewEvent, SluiceEvent, Stage } from "../events.ts";
 import type { Lease, NewJob } from "../job.ts";
+import type { CollectionStore } from "./collection-store.ts";
 import type { EmbedderRegister, EmbeddersInForce } from "./embedder-register.ts";
 
 /** The end of a stage: enough to hand its outcome to the next one after a crash. */
@@ -53,6 +54,11 @@ export interface Commit {
   checkpoint?: Checkpoint;
   /** Rows of a version in the making; a chunk that exists is replaced. */
   chunks?: Chunk[];
+  /**
+   * Drops what a version in the making has of chunks from this ordinal on, with their vectors: left by an attempt that
+   * cut its text otherwise. No index entry names them yet.
+   */
+  discard_chunks?: { document_id: string; version: number; from: number };
   /** Vectors for chunks written before, by ordinal, in place of those that they had. Chunks that are gone are left out. */
   embeddings?: { document_id: string; version: number; embedder_id: string; vectors: EmbeddedOrdinal[] };
   /** Refused when other embedders are in force: what is written was decided on these. */
@@ -129,6 +135,7 @@ export interface LocatedChunk {
 /** Documents, versions, checkpoints, chunks and the event log, behind one kind of transaction. */
 export interface DocumentStore {
   readonly embedders: EmbedderRegister;
+  readonly collections: CollectionStore;
   /**
    * Applies all commits in one transaction, in order.
    * MUST resolve only when the transaction would survive a power cut.

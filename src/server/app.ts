@@ -14,6 +14,7 @@ import { createEventStreams } from "./event-stream.ts";
 import { createMetrics } from "./metrics.ts";
 import { registerOpenApi } from "./openapi.ts";
 import { registerPage } from "./page.ts";
+import { collectionRoutes } from "./routes/collections.ts";
 import { directUploadRoutes } from "./routes/direct-uploads.ts";
 import { docsRoutes } from "./routes/docs.ts";
 import { documentContentRoutes } from "./routes/document-content.ts";
@@ -108,6 +109,7 @@ export async function buildApp(dependencies: AppDependencies): Promise<App> {
     documentRoutes(api, dependencies);
     directUploadRoutes(api, dependencies);
     documentContentRoutes(api, dependencies);
+    collectionRoutes(api, dependencies);
     jobRoutes(api, dependencies);
     searchRoutes(api, dependencies);
     eventRoutes(api, dependencies, streams);

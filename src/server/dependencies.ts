@@ -4,6 +4,7 @@ import type { FastifyInstance } from "fastify";
 import type { ZodTypeProvider } from "fastify-type-provider-zod";
 import type { Logger } from "pino";
 import type { Config } from "../config.ts";
+import type { Collections } from "../intake/collections.ts";
 import type { Commands } from "../intake/commands.ts";
 import type { createDirectUploads } from "../intake/direct-upload.ts";
 import type { createUploads } from "../intake/upload.ts";
@@ -27,6 +28,7 @@ export interface AppDependencies {
   beginUpload: ReturnType<typeof createUploads>;
   offerDirectUpload: ReturnType<typeof createDirectUploads>;
   commands: Commands;
+  collections: Collections;
   follower: Follower;
   search: Search;
   reindex: Reindex;

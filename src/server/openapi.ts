@@ -22,6 +22,7 @@ export async function registerOpenApi(app: App, version: string): Promise<void> 
       },
       tags: [
         { name: "documents", description: "Upload, look at, ingest again, delete." },
+        { name: "collections", description: "Named sets of documents, and how theirs are cut into chunks." },
         { name: "jobs", description: "Queued commands; dead letters." },
         { name: "search", description: "Find passages and cite them." },
         { name: "events", description: "What happened, and what happens." },

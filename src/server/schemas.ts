@@ -1,6 +1,7 @@
 /** What travels over HTTP besides documents, jobs, events and search answers. */
 import { z } from "zod";
 import { chunkSchema } from "../chunk.ts";
+import { collectionViewSchema } from "../collection.ts";
 import { collectionSchema, documentSchema, documentStatusSchema, metadataSchema } from "../document.ts";
 import { type ErrorCode, errorTable, SluiceError } from "../errors.ts";
 import { anyEventSchema, eventTypes } from "../events.ts";
@@ -30,6 +31,7 @@ export type Problem = z.infer<typeof problemSchema>;
 
 /** The public document: what a record has beyond this is stripped. */
 export const publicDocumentSchema = documentSchema.meta({ id: "Document" });
+export const publicCollectionSchema = collectionViewSchema.meta({ id: "Collection" });
 export const publicJobSchema = jobSchema.meta({ id: "Job" });
 export const publicChunkSchema = chunkSchema.meta({ id: "Chunk" });
 /** A version without the place of its bytes. */
@@ -131,6 +133,7 @@ export const versionQuerySchema = z.coerce.number().int().min(1).optional();
 
 export const documentParamsSchema = z.object({ document_id: z.string() });
 export const jobParamsSchema = z.object({ job_id: z.string() });
+export const collectionParamsSchema = z.object({ collection: collectionSchema });
 
 /**
  * The problems that a route can answer, by status, for its `response` schema.

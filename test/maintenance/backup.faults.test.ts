@@ -75,15 +75,21 @@ test("what is backed up under load is in order, and has every document acknowled
 test("a copy can go on where the original stood", async () => {
   const { rig, target, parts } = await open();
   const { document_id } = await rig.upload(paragraphs(3));
+  const settings = { chunking: { max_tokens: 4_000 } };
+  const stored = { collection: "default", settings, updated_at: "2026-01-01T00:00:00.000Z" };
+  await rig.documents.collections.put(tenant_id, stored);
   await backUp(parts, target);
   const restored = await maintain(target, rig);
   const { documents, queue, index } = restored.storage;
+  expect(await documents.collections.read(tenant_id, "default")).toEqual(stored);
   const worker = rig.worker({ documents, queue, index, blobs: restored.parts.blobs });
   await worker.start();
   await expect
     .poll(async () => (await documents.getDocument(tenant_id, document_id))?.status)
     .toBe("completed");
   await worker.stop();
+  // Cut as its collection is set.
+  expect((await documents.getDocument(tenant_id, document_id))?.chunks_created).toBe(1);
   expect(await restored.verify()).toEqual([]);
   expect((await rig.get(document_id)).status).toBe("pending");
 });

@@ -47,6 +47,9 @@ test("documents in every state are in order", async () => {
   const removed = await rig.searchable("removed");
   await rig.commands.remove(tenant_id, removed, "req_4");
   await rig.upload("pending");
+  const settings = { chunking: { max_tokens: 300 } };
+  const updated_at = "2026-01-01T00:00:00.000Z";
+  await rig.documents.collections.put(tenant_id, { collection: "empty", settings, updated_at });
 
   const check = await maintain(folderOf(rig), rig);
   expect(await check.verify()).toEqual([]);
@@ -232,6 +235,18 @@ describe("what can't be read is told, the rest is looked at, and nothing is drop
     tamper(rig, "UPDATE jobs SET payload = '{' WHERE job_id = ?", job_id);
     const found = await check.verify();
     expect(found).toContainEqual(expect.objectContaining({ code: "unreadable", job_id, severity: "error" }));
+  });
+
+  test("the settings of a collection", async () => {
+    const { rig, check } = await openSearchable();
+    const settings = { chunking: { max_tokens: 300 } };
+    const updated_at = "2026-01-01T00:00:00.000Z";
+    await rig.documents.collections.put(tenant_id, { collection: "c", settings, updated_at });
+    tamper(rig, "UPDATE collections SET settings = '{'");
+    const [finding, ...others] = await check.verify({ repair: true });
+    expect(finding).toMatchObject({ code: "database_damaged", severity: "error" });
+    expect(finding?.message).toContain("collection c of tenant t1");
+    expect(others).toEqual([]);
   });
 
   test("a file that the disk does not give", async () => {

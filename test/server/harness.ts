@@ -13,6 +13,7 @@ import { advance, type DocumentRecord } from "../../src/document.ts";
 import { namesOfParts } from "../../src/document-text.ts";
 import type { ErrorInfo } from "../../src/errors.ts";
 import type { EventData, EventType, SluiceEvent } from "../../src/events.ts";
+import { createCollections } from "../../src/intake/collections.ts";
 import { createCommands } from "../../src/intake/commands.ts";
 import { createDirectUploads } from "../../src/intake/direct-upload.ts";
 import { createUploads } from "../../src/intake/upload.ts";
@@ -74,6 +75,11 @@ export async function startServer(options: ServerOptions = {}) {
       accepts: (type) => readable.has(type),
       max_upload_bytes,
       max_attempts: 3,
+    }),
+    collections: createCollections({
+      system,
+      documents,
+      chunking: { max_tokens: 256, overlap_tokens: 32 },
     }),
     commands: createCommands({ system, documents, queue, max_attempts: 3 }),
     follower,

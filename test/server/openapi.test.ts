@@ -25,6 +25,8 @@ const expected = {
   "/metrics": ["get"],
   "/openapi.json": ["get"],
   "/readyz": ["get"],
+  "/v1/collections": ["get"],
+  "/v1/collections/{collection}": ["delete", "get", "put"],
   "/v1/direct-uploads": ["post"],
   "/v1/direct-uploads/{upload_id}/confirm": ["post"],
   "/v1/documents": ["get", "post"],

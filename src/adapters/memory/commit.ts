@@ -70,7 +70,7 @@ function putDocument(
 }
 
 function putVersionRows(state: MemoryState, tx: Transaction, commit: Commit): void {
-  const { tenant_id, version, discard, embeddings, checkpoint } = commit;
+  const { tenant_id, version, discard, discard_chunks, embeddings, checkpoint } = commit;
   if (version) {
     const { document_id } = version;
     if (!state.versions.has(document_id)) tx.set(state.versions, document_id, new Map());
@@ -88,6 +88,15 @@ function putVersionRows(state: MemoryState, tx: Transaction, commit: Commit): vo
     const row = { tenant_id, chunk: structuredClone(chunk), vector: null, embedder_id: null };
     tx.set(chunks, ordinal, row);
     tx.set(state.chunkPlaces, chunk_id, { document_id, version: number, ordinal });
+  }
+  if (discard_chunks) {
+    const { document_id, version: number, from } = discard_chunks;
+    const { chunks } = versionRows(state, tx, document_id, number);
+    for (const [ordinal, { chunk, tenant_id: owner }] of [...chunks]) {
+      if (ordinal < from || owner !== tenant_id) continue;
+      tx.delete(chunks, ordinal);
+      tx.delete(state.chunkPlaces, chunk.chunk_id);
+    }
   }
   if (embeddings) {
     const { document_id, embedder_id, vectors } = embeddings;

@@ -3,6 +3,7 @@ import type { DocumentRecord } from "../../document.ts";
 import { type SluiceEvent, stages } from "../../events.ts";
 import type { DocumentStore } from "../../ports/document-store.ts";
 import type { System } from "../../ports/system.ts";
+import { createMemoryCollections } from "./collections.ts";
 import { applyCommit } from "./commit.ts";
 import { createMemoryEmbedders } from "./embedders.ts";
 import { joinKey, livingDocument, type MemoryState, transact, type VersionRows, watch } from "./state.ts";
@@ -21,6 +22,7 @@ export function createMemoryDocuments(state: MemoryState, system: System): Docum
 
   return {
     embedders: createMemoryEmbedders(state),
+    collections: createMemoryCollections(state),
 
     commit: async (commits) =>
       transact(state, (tx) => {

@@ -7,6 +7,7 @@ import type { DocumentRecord, DocumentVersion } from "../../document.ts";
 import type { SluiceEvent } from "../../events.ts";
 import type { Job } from "../../job.ts";
 import type { ApiKey } from "../../ports/api-key-store.ts";
+import type { StoredCollection } from "../../ports/collection-store.ts";
 import type { Checkpoint, IdempotentAnswer } from "../../ports/document-store.ts";
 import type { RegisteredEmbedders } from "../../ports/embedder-register.ts";
 import type { WorkerPresence } from "../../ports/job-queue.ts";
@@ -70,6 +71,8 @@ export interface MemoryState {
   leads: Map<string, { holder: string; until: number }>;
   /** One value, under `embeddersKey`. */
   embedders: Map<string, RegisteredEmbedders>;
+  /** Tenant and name of every collection that has settings. */
+  collections: Map<string, StoredCollection>;
   /** Jobs that have not ended: what claims look through. */
   openJobs: Map<string, JobRow>;
   endedJobs: Map<string, JobRow>;
@@ -99,6 +102,7 @@ export function createMemoryState(): MemoryState {
     holds: new Map(),
     leads: new Map(),
     embedders: new Map(),
+    collections: new Map(),
     openJobs: new Map(),
     endedJobs: new Map(),
     uniqueKeys: new Map(),

@@ -69,6 +69,16 @@ export const commitFunctions: string[] = [
       char_start = excluded.char_start, char_end = excluded.char_end, heading_path = excluded.heading_path,
       section_start = excluded.section_start, header = excluded.header, token_count = excluded.token_count;`,
   ),
+  bodyFunction(
+    "discard_chunks",
+    "p_tenant text, p_discard json",
+    "void",
+    "",
+    `DELETE FROM $S.embeddings WHERE document_id = p_discard ->> 'document_id'
+      AND version = (p_discard ->> 'version')::int AND ordinal >= (p_discard ->> 'from')::int AND tenant_id = p_tenant;
+    DELETE FROM $S.chunks WHERE document_id = p_discard ->> 'document_id'
+      AND version = (p_discard ->> 'version')::int AND ordinal >= (p_discard ->> 'from')::int AND tenant_id = p_tenant;`,
+  ),
 
   // Locks come first, in one order for all, jobs before documents: two commits that meet wait, and do not deadlock.
   // Row-level security says so too, but not to a superuser: each statement names the tenant itself.
@@ -81,7 +91,7 @@ export const commitFunctions: string[] = [
     `FOR c IN SELECT * FROM json_to_recordset(p_commits) AS c (tenant_id text, lease json, settle json, cancel_job text,
       redrive_job text, document json, remove_document json, version json, discard json, checkpoint json,
       embeddings json, erase_document text, answer json, enqueue json, events json, embedders json,
-      indexed json) LOOP
+      indexed json, discard_chunks json) LOOP
       v_at := v_at + 1;
       v_tenant := c.tenant_id;
       PERFORM set_config('sluice.tenant', v_tenant, true);
@@ -157,6 +167,7 @@ export const commitFunctions: string[] = [
       IF p_chunks[v_at] IS NOT NULL THEN
         PERFORM $S.put_chunks(v_tenant, p_chunks[v_at]);
       END IF;
+      IF c.discard_chunks IS NOT NULL THEN PERFORM $S.discard_chunks(v_tenant, c.discard_chunks); END IF;
       v_part := c.embeddings;
       IF v_part IS NOT NULL THEN
         -- Of chunks that are there.

@@ -12,6 +12,7 @@ import type {
   Settlement,
 } from "../../ports/document-store.ts";
 import type { Clock } from "./clock.ts";
+import { createPostgresCollections } from "./collections.ts";
 import type { Connection } from "./connection.ts";
 import type { Doorbell } from "./doorbell.ts";
 import { createPostgresEmbedders } from "./embedders.ts";
@@ -78,6 +79,7 @@ export function createPostgresDocuments(parts: StoreParts, close: () => Promise<
 
   return {
     embedders: createPostgresEmbedders(connection),
+    collections: createPostgresCollections(connection),
     commit,
 
     async getDocument(tenant_id, document_id) {

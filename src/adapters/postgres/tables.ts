@@ -244,4 +244,18 @@ export const migrations: string[] = [
   ALTER TABLE $S.chunks ADD COLUMN sheet text, ADD COLUMN row_start int, ADD COLUMN row_end int,
     ADD COLUMN section_start int, ADD COLUMN header text;
   `,
+  `
+  -- Collections that have settings of their own.
+  CREATE TABLE $S.collections (
+    tenant_id text COLLATE "C" NOT NULL,
+    collection text COLLATE "C" NOT NULL,
+    settings json NOT NULL,
+    updated_at text NOT NULL,
+    PRIMARY KEY (tenant_id, collection)
+  );
+  ALTER TABLE $S.collections ENABLE ROW LEVEL SECURITY;
+  ALTER TABLE $S.collections FORCE ROW LEVEL SECURITY;
+  CREATE POLICY tenant ON $S.collections USING (tenant_id = (SELECT current_setting('sluice.tenant', true))
+    OR (SELECT current_setting('sluice.tenant', true)) = '*');
+  `,
 ];

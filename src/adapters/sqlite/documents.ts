@@ -4,6 +4,7 @@ import type { DocumentVersion } from "../../document.ts";
 import { stages } from "../../events.ts";
 import type { DocumentStore, EventQuery, IdempotentAnswer, StoredChunk } from "../../ports/document-store.ts";
 import type { System } from "../../ports/system.ts";
+import { createSqliteCollections } from "./collections.ts";
 import type { Doorbell } from "./doorbell.ts";
 import { createSqliteEmbedders } from "./embedders.ts";
 import { conditions, type Row, toChunk, toDocument, toEvent, toVector } from "./rows.ts";
@@ -40,6 +41,7 @@ export function createSqliteDocuments(
 
   return {
     embedders: createSqliteEmbedders(db, writer),
+    collections: createSqliteCollections(db, writer),
     commit: (commits) => writer.write<number>({ op: "commit", commits, now: system.now() }),
 
     async getDocument(tenant_id, document_id) {

@@ -9,8 +9,9 @@ import type {
   StorageMaintenance,
   VersionCounts,
 } from "../../ports/storage-maintenance.ts";
+import { translateError } from "./errors.ts";
 import { type Row, toDocument, toVector } from "./rows.ts";
-import { openDatabase, type Sql, statements, translateError } from "./schema.ts";
+import { openDatabase, type Sql, statements } from "./schema.ts";
 import { isZero, toCode, toHalves } from "./vector-code.ts";
 import { allVectorTables, toBlock, type VectorTables, vectorTables } from "./vector-tables.ts";
 import { embeddersInForce } from "./write-embedders.ts";
@@ -151,6 +152,11 @@ export function createSqliteMaintenance(path: string, db: DatabaseSync, writer: 
         try {
           for (const row of own.prepare(`PRAGMA integrity_check(${MAX_PROBLEMS})`).iterate()) {
             if (row.integrity_check !== "ok") told.push(String(row.integrity_check));
+          }
+          for (const { tenant_id, collection } of own
+            .prepare("SELECT tenant_id, collection FROM collections WHERE NOT json_valid(settings)")
+            .iterate()) {
+            told.push(`The settings of the collection ${collection} of tenant ${tenant_id} can't be read`);
           }
         } catch (error) {
           // So damaged that the check itself could not go on.

@@ -12,6 +12,7 @@ import {
 } from "node:sqlite";
 import { SluiceError } from "../../errors.ts";
 import { separateWords } from "../keywords.ts";
+import { translateError } from "./errors.ts";
 import { tenantWord } from "./rows.ts";
 import { takeOverVectors } from "./take-over-vectors.ts";
 
@@ -261,6 +262,16 @@ export const migrations: (string | Migration)[] = [
   ALTER TABLE chunks ADD COLUMN row_start INTEGER; ALTER TABLE chunks ADD COLUMN row_end INTEGER;
   ALTER TABLE chunks ADD COLUMN section_start INTEGER; ALTER TABLE chunks ADD COLUMN header TEXT;
   `,
+  `
+  -- Collections that have settings of their own.
+  CREATE TABLE collections (
+    tenant_id TEXT NOT NULL,
+    collection TEXT NOT NULL,
+    settings TEXT NOT NULL,
+    updated_at TEXT NOT NULL,
+    PRIMARY KEY (tenant_id, collection)
+  ) WITHOUT ROWID;
+  `,
 ];
 
 /** What SQL alone can't do. `tell` is for what takes long enough that somebody wonders. */
@@ -373,27 +384,4 @@ function translated<T>(use: () => T): T {
   } catch (error) {
     throw translateError(error);
   }
-}
-
-/** SQLite's result codes that mean "this can't be written here and now" (https://sqlite.org/rescode.html). */
-const unavailable = new Map([
-  [5, "the database is locked"],
-  [6, "the database is locked"],
-  [8, "the database is read-only"],
-  [10, "the disk reported an error"],
-  [11, "the database file is damaged"],
-  [13, "the disk is full"],
-  [14, "the database file can't be opened"],
-  [26, "the file is not a database"],
-]);
-
-/** A SQLite error as the coded one that it is, or unchanged. */
-export function translateError(error: unknown): unknown {
-  const errcode = (error as { errcode?: number }).errcode;
-  const meaning = errcode === undefined ? undefined : unavailable.get(errcode & 0xff);
-  if (meaning === undefined) return error;
-  return new SluiceError("storage_unavailable", `Nothing was written: ${meaning}.`, {
-    cause: error,
-    retry_after_ms: 1_000,
-  });
 }

@@ -1,9 +1,10 @@
 /** One reader: its own read-only connection on its own thread, so that a search delays nothing else. */
 import { type MessagePort, parentPort, workerData } from "node:worker_threads";
 import { SluiceError } from "../../errors.ts";
+import { translateError } from "./errors.ts";
 import { matching } from "./keywords.ts";
 import { nearest } from "./nearest.ts";
-import { openDatabase, statements, translateError } from "./schema.ts";
+import { openDatabase, statements } from "./schema.ts";
 import type { SearchReply, SearchTask } from "./search-threads.ts";
 
 const port = parentPort as MessagePort;

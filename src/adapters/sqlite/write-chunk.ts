@@ -1,4 +1,5 @@
 import type { Chunk } from "../../chunk.ts";
+import type { Commit } from "../../ports/document-store.ts";
 import type { Sql } from "./schema.ts";
 
 /** Writes a chunk, in place of an earlier one with the same place in the same version. */
@@ -27,4 +28,19 @@ export function putChunk(sql: Sql, chunk: Chunk): void {
     chunk.header,
     chunk.token_count,
   );
+}
+
+/** Drops the chunks of a version from an ordinal on, and their vectors. */
+export function discardChunks(
+  sql: Sql,
+  tenant_id: string,
+  { document_id, version, from }: NonNullable<Commit["discard_chunks"]>,
+): void {
+  const these = `document_id = ?1 AND version = ?2 AND ordinal >= ?3
+    AND EXISTS (SELECT 1 FROM documents WHERE document_id = ?1 AND tenant_id = ?4)`;
+  const values = [document_id, version, from, tenant_id];
+  sql(`DELETE FROM embeddings WHERE chunk_row IN (SELECT chunk_row FROM chunks WHERE ${these})`).run(
+    ...values,
+  );
+  sql(`DELETE FROM chunks WHERE ${these}`).run(...values);
 }

@@ -4,7 +4,7 @@ import type { DocumentRecord } from "../../document.ts";
 import { type Commit, ConflictError } from "../../ports/document-store.ts";
 import { toBytes } from "./rows.ts";
 import type { Sql } from "./schema.ts";
-import { putChunk } from "./write-chunk.ts";
+import { discardChunks, putChunk } from "./write-chunk.ts";
 import { putIndexed, requireEmbedders } from "./write-embedders.ts";
 import { dropIndexed } from "./write-index.ts";
 import { cancelJob, insertJob, redriveJob, requireLease, settleJob } from "./write-jobs.ts";
@@ -60,6 +60,7 @@ export function applyCommit(sql: Sql, commit: Commit, now: number, effects: Effe
     );
   }
   for (const chunk of commit.chunks ?? []) putChunk(sql, chunk);
+  if (commit.discard_chunks) discardChunks(sql, tenant_id, commit.discard_chunks);
   if (commit.embeddings) {
     const { document_id, version, embedder_id, vectors } = commit.embeddings;
     for (const { ordinal, vector } of vectors) {

@@ -10,7 +10,8 @@ import { type MessagePort, parentPort, receiveMessageOnPort, workerData } from "
 import { SluiceError } from "../../errors.ts";
 import { ConflictError } from "../../ports/document-store.ts";
 import { doorbells } from "./doorbell.ts";
-import { migrate, openDatabase, statements, translateError } from "./schema.ts";
+import { translateError } from "./errors.ts";
+import { migrate, openDatabase, statements } from "./schema.ts";
 import { noticeClock } from "./write-clock.ts";
 import { applyCommit, type Effects } from "./write-commit.ts";
 import { applyEmbedderChange } from "./write-embedders.ts";

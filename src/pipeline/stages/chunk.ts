@@ -1,5 +1,6 @@
 /** chunk: text and blocks → chunks, stored row by row. The same input makes the same chunks under the same ids. */
 import type { Chunk, ChunkDraft } from "../../chunk.ts";
+import { resolveChunking } from "../../collection.ts";
 import { SluiceError } from "../../errors.ts";
 import { chunkId } from "../../ids.ts";
 import { type ChunkOptions, createChunker } from "../chunker.ts";
@@ -28,7 +29,8 @@ export const chunk: Stage<ExtractedDocument, Chunked> = {
   async run(extracted, context) {
     const { source, signal } = context;
     const { document_id, version } = source;
-    const chunker = createChunker(optionsFor(context));
+    const options = await optionsFor(context);
+    const chunker = createChunker(options);
     let chunks_created = 0;
     let tokens = 0;
     let waiting: Chunk[] = [];
@@ -41,11 +43,13 @@ export const chunk: Stage<ExtractedDocument, Chunked> = {
         const chunk_id = chunkId(document_id, version, ordinal);
         waiting.push({ ...draft, chunk_id, document_id, version, ordinal });
       }
-      while (waiting.length >= BATCH || (isEnd && waiting.length > 0)) {
+      while (waiting.length > BATCH || (isEnd && waiting.length > 0)) {
         signal.throwIfAborted();
         const chunks = waiting.slice(0, BATCH);
         waiting = waiting.slice(BATCH);
-        await context.commit({ chunks });
+        // An attempt before this one may have died half way under other settings, with more and shorter chunks.
+        const rest = { discard_chunks: { document_id, version, from: chunks_created } };
+        await context.commit({ chunks, ...(isEnd && waiting.length === 0 ? rest : {}) });
       }
     }
 
@@ -61,7 +65,7 @@ export const chunk: Stage<ExtractedDocument, Chunked> = {
     }
     const chunked: Chunked = {
       chunks_created,
-      ...(context.chunking.contextual_header ? { contextual: { title: extracted.title } } : {}),
+      ...(options.contextual_header ? { contextual: { title: extracted.title } } : {}),
     };
     return {
       output: chunked,
@@ -75,9 +79,14 @@ export const chunk: Stage<ExtractedDocument, Chunked> = {
   },
 };
 
-/** Tokens are those of the embedder that will read the chunks, where it counts them. */
-function optionsFor({ chunking, embedder }: StageContext): ChunkOptions {
-  return embedder.count_tokens
-    ? { count_tokens: (text) => embedder.count_tokens!(text), ...chunking }
-    : chunking;
+/**
+ * The server's settings under the collection's. Read once: what is changed from now on holds for the next document. An
+ * attempt that finds this stage's checkpoint doesn't come here, so all chunks of a version are cut alike. Tokens are
+ * those of the embedder that will read the chunks, where it counts them.
+ */
+async function optionsFor(context: StageContext): Promise<ChunkOptions> {
+  const { documents, source, collection, chunking, embedder } = context;
+  const own = await documents.collections.read(source.tenant_id, collection);
+  const count = embedder.count_tokens && { count_tokens: (text: string) => embedder.count_tokens!(text) };
+  return { ...count, ...resolveChunking(chunking, own?.settings.chunking ?? {}) };
 }

@@ -18,7 +18,7 @@ export const indexChunks: Stage<Chunked, Chunked> = {
     let next = 0;
     while (next < chunks_created) {
       signal.throwIfAborted();
-      // Never beyond: an attempt that was cut short under other chunk sizes may have left rows there.
+      // Never beyond: a chunk stage of an earlier release may have left rows there.
       const size = Math.min(BATCH, chunks_created - next);
       const batch = await documents.listChunks(tenant_id, document_id, version, next, size);
       const last = batch.at(-1);

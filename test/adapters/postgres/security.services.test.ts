@@ -42,6 +42,11 @@ async function fill(tenant_id: string): Promise<void> {
     },
   ]);
   await claimOne(h);
+  await h.documents.collections.put(tenant_id, {
+    collection: "c",
+    settings: { chunking: {} },
+    updated_at: record.created_at,
+  });
   const key = { key_id: `key_${tenant_id}`, hash: `hash of ${tenant_id}`, name: "test" };
   await h.keys.add({ ...key, tenant_id, created_at: record.created_at });
 }
@@ -97,7 +102,7 @@ describe("row-level security", () => {
         [tables],
       ),
     );
-    expect(tables.length).toBeGreaterThanOrEqual(12);
+    expect(tables.length).toBeGreaterThanOrEqual(13);
     expect(rows).toEqual(tables.map((name) => ({ name, forced: true, policies: 1 })));
   });
 
