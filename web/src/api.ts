@@ -101,8 +101,15 @@ export async function getDocument(document_id: string): Promise<Document> {
   return (await request("GET", pathOf(document_id))).json();
 }
 
-export async function getText(document_id: string, signal: AbortSignal): Promise<string> {
-  return (await request("GET", `${pathOf(document_id)}/text`, undefined, signal)).text();
+/** The text between two places, or less where it ends before. */
+export async function getText(
+  document_id: string,
+  char_start: number,
+  char_end: number,
+  signal: AbortSignal,
+): Promise<string> {
+  const stretch = `char_start=${char_start}&char_end=${char_end}`;
+  return (await request("GET", `${pathOf(document_id)}/text?${stretch}`, undefined, signal)).text();
 }
 
 export async function reingestDocument(document_id: string): Promise<void> {

@@ -7,6 +7,8 @@ import { wordBoundary } from "./words.ts";
 
 /** Characters shown on each side of the passage at first, and added with each wish for more. */
 const AROUND = 3_000;
+/** Characters loaded on each side: a log may have hundreds of millions. */
+const LOADED = 500_000;
 
 interface PassageProps {
   hit: SearchHit;
@@ -19,10 +21,13 @@ export function Passage({ hit, query, onClose }: PassageProps) {
   const [text, setText] = useState<string | null>(null);
   const [error, setError] = useState<string | null>(null);
 
+  /** Where the loaded text begins in the document's. */
+  const from = Math.max(0, hit.char_start - LOADED);
+
   useEffect(() => dialog.current?.showModal(), []);
   useEffect(() => {
     const abort = new AbortController();
-    getText(hit.document_id, abort.signal).then(setText, (problem: Error) => {
+    getText(hit.document_id, from, hit.char_end + LOADED, abort.signal).then(setText, (problem: Error) => {
       if (!abort.signal.aborted) setError(problem.message);
     });
     return () => abort.abort();
@@ -30,7 +35,7 @@ export function Passage({ hit, query, onClose }: PassageProps) {
 
   const where = placeOf(hit);
   // The document may have been ingested anew since the search.
-  const moved = text !== null && text.slice(hit.char_start, hit.char_end) !== hit.text;
+  const moved = text !== null && text.slice(hit.char_start - from, hit.char_end - from) !== hit.text;
   return (
     <dialog ref={dialog} class="passage" aria-labelledby="passage-title" onClose={onClose} closedby="any">
       <div class="sheet">
@@ -73,23 +78,30 @@ export function Passage({ hit, query, onClose }: PassageProps) {
         ) : text === null ? (
           <p class="hint">Loading the text …</p>
         ) : (
-          <Cited text={text} hit={hit} query={query} />
+          <Cited text={text} from={hit.char_start - from} to={hit.char_end - from} query={query} />
         )}
       </div>
     </dialog>
   );
 }
 
-function Cited({ text, hit, query }: { text: string; hit: SearchHit; query: string }) {
+interface CitedProps {
+  text: string;
+  /** The passage, in this text. */
+  from: number;
+  to: number;
+  query: string;
+}
+
+function Cited({ text, from, to, query }: CitedProps) {
   const [before, setBefore] = useState(AROUND);
   const [after, setAfter] = useState(AROUND);
   const area = useRef<HTMLDivElement>(null);
   const mark = useRef<HTMLElement>(null);
   useEffect(() => mark.current?.scrollIntoView({ block: "center" }), []);
 
-  const start =
-    hit.char_start <= before ? 0 : Math.min(wordBoundary(text, hit.char_start - before), hit.char_start);
-  const end = wordBoundary(text, hit.char_end + after);
+  const start = from <= before ? 0 : Math.min(wordBoundary(text, from - before), from);
+  const end = wordBoundary(text, to + after);
 
   // Text added above must not push away what is being read.
   const heightBefore = useRef(0);
@@ -114,11 +126,11 @@ function Cited({ text, hit, query }: { text: string; hit: SearchHit; query: stri
           Show earlier text
         </button>
       )}
-      {text.slice(start, hit.char_start)}
+      {text.slice(start, from)}
       <mark class="cited" ref={mark}>
-        <Marked text={text.slice(hit.char_start, hit.char_end)} query={query} />
+        <Marked text={text.slice(from, to)} query={query} />
       </mark>
-      {text.slice(hit.char_end, end)}
+      {text.slice(to, end)}
       {end < text.length && (
         <button type="button" class="small" onClick={() => setAfter(after + 4 * AROUND)}>
           Show later text
