@@ -75,6 +75,14 @@ describe("GET …/text and …/chunks", () => {
     expect(head.status).toBe(200);
     expect((await server.request(`/v1/documents/${document_id}/text?version=1`)).text).toBe(text);
     expect((await server.request(`/v1/documents/${document_id}/text?version=2`)).status).toBe(404);
+    const stretch = async (query: string) =>
+      (await server.request(`/v1/documents/${document_id}/text?${query}`)).text;
+    expect(await stretch("char_start=6&char_end=11")).toBe("€\ntwo");
+    expect(await stretch("char_start=12")).toBe("three");
+    expect(await stretch("char_end=5")).toBe("Grüße");
+    expect(await stretch("char_start=90&char_end=95")).toBe("");
+    expect(await stretch("char_start=0&char_end=900")).toBe(text);
+    expect((await server.request(`/v1/documents/${document_id}/text?char_start=-1`)).status).toBe(400);
 
     const page = async (query: string) =>
       (await server.request(`/v1/documents/${document_id}/chunks?${query}`)).json<{
