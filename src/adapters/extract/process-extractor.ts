@@ -2,23 +2,22 @@
  * Reads documents in child processes, so that none of them can harm the worker (G11). A child that outlives its time,
  * its memory or its usefulness is killed; the next document gets a fresh one.
  */
-import { type ChildProcess, fork } from "node:child_process";
-import {
-  createReadStream,
-  lstatSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  realpathSync,
-  rmSync,
-} from "node:fs";
-import type { Socket } from "node:net";
-import { tmpdir } from "node:os";
+import { createReadStream, lstatSync } from "node:fs";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import type { Block, ExtractedText } from "../../chunk.ts";
 import { SluiceError } from "../../errors.ts";
 import type { ExtractedFile, ExtractionSource, Extractor, PageCache } from "../../ports/extractor.ts";
+import { closedError, crashed, deathError, outOfMemory } from "./child-errors.ts";
+import {
+  defaultChild,
+  type ExtractionChild,
+  emptyFolder,
+  isRunning,
+  removeFolder,
+  residentBytes,
+  setReferenced,
+  startChild,
+} from "./extraction-child.ts";
 import type { ChildMessage, ExtractRequest } from "./protocol.ts";
 import { mediaTypes } from "./registry.ts";
 import { createSlots } from "./slots.ts";
@@ -42,10 +41,7 @@ const CHECK_MEMORY_EVERY_MS = 250;
 const MEBIBYTE = 1024 * 1024;
 const STDERR_TAIL = 4_096;
 
-interface Child {
-  process: ChildProcess;
-  /** The only place that it may write to: files inside a document come that way. */
-  folder: string;
+interface Child extends ExtractionChild {
   busy: boolean;
   served: number;
   /** The end of what it wrote to stderr: V8 explains its death there. */
@@ -70,26 +66,8 @@ export function createProcessExtractor(options: ProcessExtractorOptions): Extrac
   let closed = false;
 
   function start(): Child {
-    // The real path: permissions know no links.
-    const folder = realpathSync(mkdtempSync(join(tmpdir(), "sluice-inside-")));
     const child: Child = {
-      folder,
-      process: fork(childModule, [folder], {
-        // None of the parent's secrets.
-        env: {},
-        execArgv: [
-          `--max-old-space-size=${Math.floor(memory_mb)}`,
-          // May read files, write into its folder and start the watchdog's thread; may not write anywhere else, start
-          // programs or load native code.
-          "--permission",
-          "--allow-fs-read=*",
-          `--allow-fs-write=${folder}`,
-          "--allow-worker",
-          "--disable-warning=SecurityWarning",
-        ],
-        serialization: "advanced",
-        stdio: ["ignore", "ignore", "pipe", "ipc"],
-      }),
+      ...startChild(childModule, memory_mb),
       busy: true,
       served: 0,
       stderr: "",
@@ -250,7 +228,7 @@ export function createProcessExtractor(options: ProcessExtractorOptions): Extrac
       const release = await slots.take(signal);
       try {
         if (closed) throw closedError(source.filename);
-        const child = [...children].find(isIdle) ?? start();
+        const child = [...children].find((each) => !each.busy && isRunning(each)) ?? start();
         child.busy = true;
         setReferenced(child, true);
         try {
@@ -294,83 +272,4 @@ function fileInside(folder: string, message: Extract<ChildMessage, { type: "file
     size_bytes: about.size,
     content: () => createReadStream(path),
   };
-}
-
-/** @returns whether it could: a child that has done something to its folder is not worth keeping */
-function emptyFolder({ folder }: Child): boolean {
-  try {
-    for (const name of readdirSync(folder)) rmSync(join(folder, name), { recursive: true, force: true });
-    return true;
-  } catch {
-    return false;
-  }
-}
-
-/** Again when its process has ended: one that was killed may write for a moment more. */
-function removeFolder({ folder }: Child): void {
-  rmSync(folder, { recursive: true, force: true, maxRetries: 3 });
-}
-
-function defaultChild(): string {
-  const extension = import.meta.url.endsWith(".ts") ? "ts" : "js";
-  return fileURLToPath(new URL(`./child.${extension}`, import.meta.url));
-}
-
-/** Its end may be known before its `close` event comes. */
-function isIdle({ busy, process: child }: Child): boolean {
-  return !busy && child.connected && child.exitCode === null && child.signalCode === null;
-}
-
-/** An idle child keeps no process from ending; it ends by itself when the channel closes. */
-function setReferenced({ process: child }: Child, referenced: boolean): void {
-  const stderr = child.stderr as Socket | null;
-  for (const handle of [child, child.channel, stderr]) {
-    if (referenced) handle?.ref();
-    else handle?.unref();
-  }
-}
-
-/** Resident memory of a process, where the system tells (Linux, proc(5)). */
-function residentBytes(pid: number | undefined): number | undefined {
-  if (pid === undefined || process.platform !== "linux") return undefined;
-  try {
-    const kibibytes = /^VmRSS:\s*(\d+) kB/m.exec(readFileSync(`/proc/${pid}/status`, "latin1"))?.[1];
-    return kibibytes === undefined ? undefined : Number(kibibytes) * 1024;
-  } catch {
-    return undefined; // It has ended: its `close` event tells the rest.
-  }
-}
-
-function deathError(
-  filename: string,
-  memory_mb: number,
-  stderr: string,
-  code: number | null,
-  signal: NodeJS.Signals | null,
-): SluiceError {
-  const cause = new Error(stderr.trim() || "nothing on stderr");
-  if (code === 134 || signal === "SIGABRT" || /out of memory|heap limit|allocation failed/i.test(stderr)) {
-    return outOfMemory(filename, memory_mb, cause);
-  }
-  return crashed(filename, `died (${signal ?? `exit code ${code}`})`, cause);
-}
-
-function outOfMemory(filename: string, memory_mb: number, cause?: unknown): SluiceError {
-  return new SluiceError(
-    "extraction_out_of_memory",
-    `Reading ${filename} took more memory than the ${memory_mb} MiB allowed. Split it, or raise SLUICE_EXTRACT_MEMORY_MB.`,
-    { cause },
-  );
-}
-
-function crashed(filename: string, what: string, cause: unknown): SluiceError {
-  return new SluiceError(
-    "extraction_crashed",
-    `The process that read ${filename} ${what}. If it happens at every attempt, report it with the file.`,
-    { cause },
-  );
-}
-
-function closedError(filename: string): SluiceError {
-  return new SluiceError("shutting_down", `This process is stopping and no longer reads ${filename}.`);
 }
