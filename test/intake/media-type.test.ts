@@ -137,6 +137,13 @@ describe("text that shows what it is", () => {
     expect(await detectMediaType(head, "x")).toBe("text/html");
   });
 
+  test("a mail whose head is longer than what is looked at", async () => {
+    const received = "Received: from a by b; Fri, 1 Mar 2024 08:00:00 +0100\r\n".repeat(600);
+    expect(await detectMediaType(bytes(`Return-Path: <a>\r\nFrom: a\r\n${received}\r\nx`), "x")).toBe(
+      "message/rfc822",
+    );
+  });
+
   test("a character cut in two by the end of the head", async () => {
     expect(await detectMediaType(bytes("naïve café").subarray(0, 11), "a.txt")).toBe("text/plain");
   });
