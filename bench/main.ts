@@ -12,6 +12,7 @@ import { ackUnderLoad } from "./ack-under-load.ts";
 import type { Benchmark, Context, Table } from "./benchmark.ts";
 import { embedders } from "./embedders.ts";
 import { eventLatency } from "./event-latency.ts";
+import { extractFidelity } from "./extract.ts";
 import { footprint } from "./footprint.ts";
 import { describeMachine } from "./machine.ts";
 import { pipelineThroughput } from "./pipeline.ts";
@@ -36,9 +37,10 @@ const benchmarks: Readonly<Record<string, Benchmark>> = {
   footprint,
   "static-embedder": staticEmbedder,
   postgres,
+  extract: extractFidelity,
 };
-/** They start services of their own, which not every machine has. */
-const onRequest = ["postgres"];
+/** They start services of their own, or compare with programs, which not every machine has. */
+const onRequest = ["postgres", "extract"];
 
 const usage = `npm run bench -- [NAME…] [--quick] [--json] [--corpus DIR] [--folder DIR]
                        [--teacher DIR] [--transformers DIR]
@@ -47,7 +49,7 @@ const usage = `npm run bench -- [NAME…] [--quick] [--json] [--corpus DIR] [--f
                 default all but ${onRequest.join(", ")}
   --quick       fewer rounds: a look, not a figure to quote
   --json        the result as JSON on standard output
-  --corpus DIR  real files for the pipeline and for the synchronous handler
+  --corpus DIR  real files for the pipeline, for the synchronous handler and for extract
   --teacher DIR a sentence transformer as transformers.js reads it, for embedders
   --transformers DIR  in whose node_modules @huggingface/transformers is
   --folder DIR  where to write, up to 8 GB of it; default the system's folder for temporary files

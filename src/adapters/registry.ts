@@ -171,10 +171,10 @@ export async function openExtractor(settings: {
   for (const language of settings.ocr_languages) languageData(language);
   const { createProcessExtractor } = await import("./extract/process-extractor.ts");
   const extractor = createProcessExtractor(settings);
-  const { soffice, timeout_ms } = settings;
+  const { soffice, timeout_ms, memory_mb } = settings;
   if (soffice === undefined) return extractor;
   const { withLibreOffice } = await import("./extract/libreoffice.ts");
-  return withLibreOffice(extractor, { soffice, timeout_ms });
+  return withLibreOffice(extractor, { soffice, timeout_ms, memory_mb });
 }
 
 export async function openPinecone(options: PineconeIndexOptions) {

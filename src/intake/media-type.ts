@@ -1,5 +1,6 @@
 /** What a file is: from its bytes first, its name second, what the client says of it last. Pure. */
 import { fileTypeFromBuffer } from "file-type";
+import { isMailType, sniffMail } from "./mail-type.ts";
 
 const OOXML = "application/vnd.openxmlformats-officedocument";
 const DOCX = `${OOXML}.wordprocessingml.document`;
@@ -38,6 +39,9 @@ const textExtensions: Readonly<Record<string, string>> = {
   org: "text/x-org",
   tex: "text/x-tex",
   eml: "message/rfc822",
+  mbox: "application/mbox",
+  mht: "multipart/related",
+  mhtml: "multipart/related",
   tab: "text/tab-separated-values",
   py: "text/x-python",
   js: "text/javascript",
@@ -228,7 +232,12 @@ function sniffText(text: string, extension: string): string | undefined {
     if (/<!doctype\s+html|<(?:x?html:)?html[\s>]/i.test(rest)) return "text/html";
     return extension === "svg" ? "image/svg+xml" : "application/xml";
   }
-  if (textExtensions[extension] !== undefined && extension !== "txt") return undefined;
+  const type = textExtensions[extension];
+  if (type === undefined || type === "text/plain" || isMailType(type)) {
+    const mail = sniffMail(text);
+    if (mail !== undefined) return mail;
+  }
+  if (type !== undefined && extension !== "txt") return undefined;
   if (
     /^<(title|meta|link|script|style|div|p|h[1-6]|table|ul|ol|a|b|br|font|img)(\s[^<]*)?\/?>/i.test(start)
   ) {

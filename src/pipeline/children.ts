@@ -23,6 +23,7 @@ export const childLimits = {
 const holding = new Set([
   "application/zip",
   "message/rfc822",
+  "application/mbox",
   "application/vnd.ms-outlook",
   // Some other one, until it is read whole.
   "application/x-cfb",

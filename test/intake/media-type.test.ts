@@ -115,6 +115,15 @@ describe("text that shows what it is", () => {
     ["<p>one paragraph</p>", "text/html"],
     ["BM is a ticker, MZ another", "text/plain"],
     ["a < b and b > c", "text/plain"],
+    ["Received: by x;\n\tFri\r\nFrom: a@example.org\r\nSubject: y\r\n\r\nz", "message/rfc822"],
+    ["From: me\nTo: you\nSubject: a note by hand\n\nwords", "text/plain"],
+    ["From: me\nMIME-Version: 1.0, they say\nand no head at all", "text/plain"],
+    ["From a@example.org Fri Mar  1 08:00:00 2024\nFrom: a@example.org\n\nx", "application/mbox"],
+    ["From Fri Mar 1 2024\nthe gate sticks", "text/plain"],
+    [
+      "From: <Saved by Blink>\r\nMIME-Version: 1.0\r\nContent-Type: multipart/related;\r\n\ttype=x\r\n\r\n",
+      "multipart/related",
+    ],
   ])("%j", async (text, type) => {
     expect(await detectMediaType(bytes(text), "x")).toBe(type);
   });
@@ -126,6 +135,13 @@ describe("text that shows what it is", () => {
     ["UTF-16LE without a mark", bytes("<!doctype html>", "utf16le")],
   ])("HTML in %s", async (_, head) => {
     expect(await detectMediaType(head, "x")).toBe("text/html");
+  });
+
+  test("a mail whose head is longer than what is looked at", async () => {
+    const received = "Received: from a by b; Fri, 1 Mar 2024 08:00:00 +0100\r\n".repeat(600);
+    expect(await detectMediaType(bytes(`Return-Path: <a>\r\nFrom: a\r\n${received}\r\nx`), "x")).toBe(
+      "message/rfc822",
+    );
   });
 
   test("a character cut in two by the end of the head", async () => {
@@ -140,6 +156,9 @@ describe("then the name, then the declaration", () => {
     ["data.csv", "a,b\n1,2\n", "application/vnd.ms-excel", "text/csv"],
     ["events.jsonl", '{"a":1}\n{"a":2}\n', undefined, "application/x-ndjson"],
     ["mail.eml", "From: a@example.org\nTo: b@example.org\n\nhello", undefined, "message/rfc822"],
+    ["mails.mbox", "words", undefined, "application/mbox"],
+    ["page.mhtml", "words", undefined, "multipart/related"],
+    ["mail.md", "From: a@example.org\nMessage-ID: <x>\n\n# Title", undefined, "text/markdown"],
     ["notes", "plain words", "text/markdown; charset=utf-8", "text/markdown"],
     ["notes", "plain words", "application/pdf", "text/plain"],
     ["notes.pdf", "plain words", "application/pdf", "text/plain"],

@@ -131,7 +131,9 @@ describe.each(["sqlite", "memory"] as const)("files inside a document, in %s", (
       ["../../etc/passwd.txt", "No step leads out."],
       ["film.bin", Buffer.from([0, 1, 2, 3, 255, 254])],
       ["empty.txt", ""],
+      ["damaged.txt", "Marble, cracked."],
     ]);
+    zip[zip.indexOf("Marble")]! ^= 1;
     const mail = makeMail("Archive", "See the archive.", [{ filename: "all.zip", content: zip }]);
     const { document_id } = await send(rig, mail, { filename: "mail.eml" });
     await workAll(rig);
@@ -154,7 +156,7 @@ describe.each(["sqlite", "memory"] as const)("files inside a document, in %s", (
     expect(await counts(rig, archive!.document_id)).toMatchObject({
       children: 3,
       files_known: 1,
-      files_unreadable: 2,
+      files_unreadable: 3,
     });
     // What no document was made of is named all the same.
     expect(await rig.found("film")).toHaveLength(1);

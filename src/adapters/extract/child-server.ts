@@ -11,7 +11,7 @@ import type { ChildMessage, ExtractRequest, ParentMessage } from "./protocol.ts"
 const TEXT_PIECE = 256 * 1024;
 const BLOCK_PIECE = 2_000;
 const PROGRESS_EVERY_MS = 50;
-const MEMORY_EVERY_MS = 250;
+const MEMORY_EVERY_MS = 100;
 
 type Read = (
   source: ExtractionSource,
@@ -106,7 +106,11 @@ function errorMessage(error: unknown, filename: string): ChildMessage {
   }
   const reason = error instanceof Error ? error.message : String(error);
   // What V8 throws instead of dying when one string or buffer gets too large.
-  if (/invalid (string|array|typed array) length|allocation failed|longer than 0x/i.test(reason)) {
+  if (
+    /invalid (string|array|typed array) length|allocation failed|failed to allocate|unable to grow|\bOOM\b|longer than 0x/i.test(
+      reason,
+    )
+  ) {
     return {
       type: "error",
       code: "extraction_out_of_memory",

@@ -5,6 +5,7 @@ import type { Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { confined } from "./confine.ts";
 
 export interface ExtractionChild {
   process: ChildProcess;
@@ -19,28 +20,44 @@ export interface ExtractionChild {
 export function startChild(module: string, memory_mb: number): ExtractionChild {
   // The real path: permissions know no links.
   const folder = realpathSync(mkdtempSync(join(tmpdir(), "sluice-inside-")));
-  const child = fork(module, [folder], {
-    // None of the parent's secrets.
-    env: {},
-    execArgv: [
+  const [execPath, ...execArgv] = confined(
+    process.execPath,
+    [
       `--max-old-space-size=${Math.floor(memory_mb)}`,
-      // May read files, write into its folder and start the watchdog's thread; may not write anywhere else, start
-      // programs or load native code.
+      // May read files, write into its folder and start threads; may not write anywhere else, start programs or load
+      // native code.
       "--permission",
       "--allow-fs-read=*",
       `--allow-fs-write=${folder}`,
       "--allow-worker",
       "--disable-warning=SecurityWarning",
+      // In each of its threads too, which `--import` does not reach.
+      `--require=${fileURLToPath(besideThis("no-network"))}`,
     ],
+    { resident_bytes: residentLimit(memory_mb) },
+  );
+  const child = fork(module, [folder], {
+    // None of the parent's secrets.
+    env: {},
+    execPath,
+    execArgv,
     serialization: "advanced",
     stdio: ["ignore", "ignore", "pipe", "ipc"],
   });
   return { process: child, folder };
 }
 
+/** All of a child's memory, in bytes: libraries hold as much outside V8's heap as in it. */
+export function residentLimit(memory_mb: number): number {
+  return Math.max(2 * memory_mb, 256) * 1024 * 1024;
+}
+
 export function defaultChild(): string {
-  const extension = import.meta.url.endsWith(".ts") ? "ts" : "js";
-  return fileURLToPath(new URL(`./child.${extension}`, import.meta.url));
+  return fileURLToPath(besideThis("child"));
+}
+
+function besideThis(name: string): URL {
+  return new URL(`./${name}.${import.meta.url.endsWith(".ts") ? "ts" : "js"}`, import.meta.url);
 }
 
 /** Its end may be known before its `close` event comes. */

@@ -1,15 +1,16 @@
 /**
  * Formats that no reader here knows, by way of LibreOffice where it is installed: it saves a copy in a format that one
- * does. LibreOffice runs in a process group of its own, with a profile of its own, and is killed with all that it started.
+ * does. LibreOffice runs with a profile of its own, under the limits of the readers here, and is killed with all that it
+ * started.
  */
-import { spawn } from "node:child_process";
-import { once } from "node:events";
 import { mkdtemp, readdir, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { SluiceError } from "../../errors.ts";
 import type { ExtractionSource, Extractor } from "../../ports/extractor.ts";
+import { residentLimit } from "./extraction-child.ts";
+import { runTree } from "./process-tree.ts";
 import { createSlots } from "./slots.ts";
 
 const DOCX = "application/vnd.openxmlformats-officedocument.wordprocessingml.document";
@@ -51,7 +52,12 @@ export interface LibreOfficeOptions {
   soffice: string;
   /** The longest that one document may take. */
   timeout_ms: number;
+  /** As of the readers here: all of LibreOffice's memory may be twice that, at least 768 MiB. In MiB. */
+  memory_mb: number;
 }
+
+/** It takes some 250 MiB before it has read anything. */
+const LEAST_BYTES = 768 * 1024 * 1024;
 
 /** The extractor, and in front of it LibreOffice for what it can't read by itself. */
 export function withLibreOffice(inner: Extractor, options: LibreOfficeOptions): Extractor {
@@ -97,13 +103,13 @@ async function convert(
   { path, filename }: ExtractionSource,
   extension: string,
   folder: string,
-  { soffice, timeout_ms }: LibreOfficeOptions,
+  { soffice, timeout_ms, memory_mb }: LibreOfficeOptions,
   signal: AbortSignal,
 ): Promise<string> {
-  signal.throwIfAborted();
   const out = join(folder, "out");
   const profile = pathToFileURL(join(folder, "profile")).href;
-  const child = spawn(
+  const resident_bytes = Math.max(residentLimit(memory_mb), LEAST_BYTES);
+  const reason = await runTree(
     soffice,
     [
       "--headless",
@@ -115,36 +121,26 @@ async function convert(
       out,
       path,
     ],
-    // Nothing of this process's environment but where programs are.
-    { detached: true, stdio: "ignore", env: { PATH: "/usr/local/bin:/usr/bin:/bin", HOME: folder } },
-  );
-  let timedOut = false;
-  const kill = () => {
-    if (child.pid === undefined || child.exitCode !== null || child.signalCode !== null) return;
-    process.kill(-child.pid, "SIGKILL");
-  };
-  const timeout = setTimeout(() => {
-    timedOut = true;
-    kill();
-  }, timeout_ms);
-  signal.addEventListener("abort", kill, { once: true });
-  try {
-    await once(child, "close");
-  } catch (error) {
+    { folder, timeout_ms, resident_bytes },
+    signal,
+  ).catch((error: unknown) => {
+    if (signal.aborted) throw error;
     throw new SluiceError(
       "extraction_crashed",
       `LibreOffice, which ${filename} needs, could not be started at ${soffice}. Check SLUICE_SOFFICE.`,
       { cause: error },
     );
-  } finally {
-    clearTimeout(timeout);
-    signal.removeEventListener("abort", kill);
-  }
-  signal.throwIfAborted();
-  if (timedOut) {
+  });
+  if (reason === "timeout") {
     throw new SluiceError(
       "extraction_timeout",
       `LibreOffice took longer than ${timeout_ms / 1000} s to convert ${filename}. Split it, or raise SLUICE_EXTRACT_TIMEOUT_SECONDS.`,
+    );
+  }
+  if (reason === "memory") {
+    throw new SluiceError(
+      "extraction_out_of_memory",
+      `LibreOffice took more than ${resident_bytes / 1024 ** 2} MiB to convert ${filename}. Split it, or raise SLUICE_EXTRACT_MEMORY_MB.`,
     );
   }
   const [copy] = await readdir(out).catch(() => []);

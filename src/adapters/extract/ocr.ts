@@ -66,7 +66,12 @@ function createOcr(languages: readonly string[]): Ocr {
 
   function start(): void {
     const thread: Thread = {
-      worker: new Worker(entry, { workerData, stdout: true, stderr: true }),
+      worker: new Worker(entry, {
+        workerData,
+        resourceLimits: { codeRangeSizeMb: 32 },
+        stdout: true,
+        stderr: true,
+      }),
       isReady: false,
       job: undefined,
     };

@@ -15,6 +15,7 @@ import {
   isRunning,
   removeFolder,
   residentBytes,
+  residentLimit,
   setReferenced,
   startChild,
 } from "./extraction-child.ts";
@@ -38,8 +39,7 @@ export interface ProcessExtractorOptions {
   child_module?: string;
 }
 
-const CHECK_MEMORY_EVERY_MS = 250;
-const MEBIBYTE = 1024 * 1024;
+const CHECK_MEMORY_EVERY_MS = 100;
 const STDERR_TAIL = 4_096;
 
 interface Child extends ExtractionChild {
@@ -61,7 +61,7 @@ interface Job {
 export function createProcessExtractor(options: ProcessExtractorOptions): Extractor {
   const { timeout_ms, memory_mb, ocr_languages = ["eng"], max_documents_per_child = 200 } = options;
   const childModule = options.child_module ?? defaultChild();
-  const limitBytes = Math.max(2 * memory_mb, 256) * MEBIBYTE;
+  const limitBytes = residentLimit(memory_mb);
   const slots = createSlots(options.size);
   const children = new Set<Child>();
   let closed = false;

@@ -65,6 +65,8 @@ const readers: Readonly<Record<string, () => Promise<Reader>>> = {
   "text/csv": csv,
   "text/tab-separated-values": csv,
   "message/rfc822": async () => (await import("./mail/eml.ts")).readEml,
+  "application/mbox": async () => (await import("./mail/mbox.ts")).readMbox,
+  "multipart/related": async () => (await import("./mail/mht.ts")).readMht,
   "application/vnd.ms-outlook": async () => (await import("./mail/msg.ts")).readMsg,
   "text/x-rst": async () => (await import("./text/rst.ts")).readRst,
   "text/x-org": async () => (await import("./text/org.ts")).readOrg,

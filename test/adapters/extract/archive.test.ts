@@ -80,6 +80,33 @@ describe("an archive", () => {
     expect(await unpack(zip, extractor)).toEqual(await unpack(zip));
   });
 
+  test("loses no other file over a damaged one, nor over one that is packed in an unknown way", async () => {
+    const zip = makeZip([
+      ["first.txt", "before the damage"],
+      ["second.txt", "damaged words"],
+      { name: "third.txt", content: "deflated ".repeat(500), deflate: true },
+      ["fourth.txt", "in a way of its own"],
+      ["last.txt", "after the damage"],
+    ]);
+    const at = (words: string) => zip.indexOf(words);
+    zip[at("damaged words")]! ^= 1;
+    zip.fill(0xff, at("third.txt") + 9, at("third.txt") + 20);
+    // The method, in the directory: 14 is LZMA.
+    zip.writeUInt16LE(14, zip.lastIndexOf("fourth.txt") - 36);
+    const { files, text } = await unpack(zip);
+    expect(files).toEqual({
+      "first.txt": "before the damage",
+      "second.txt": "",
+      "third.txt": "",
+      "fourth.txt": "",
+      "last.txt": "after the damage",
+    });
+    expect(text).toContain("- first.txt (17 bytes)");
+    for (const name of ["second", "third", "fourth"]) {
+      expect(text).toContain(`- ${name}.txt (can't be unpacked, not read)`);
+    }
+  });
+
   test("in an archive is a file like any other, whatever lies in it", async () => {
     const document = makeZip([
       ["[Content_Types].xml", "<Types/>"],
@@ -92,6 +119,10 @@ describe("an archive", () => {
 });
 
 describe("an archive that can't be read", () => {
+  const damaged = (zip: Buffer, words: string) => {
+    zip[zip.indexOf(words)]! ^= 1;
+    return zip;
+  };
   const many = (count: number) =>
     makeZip(Array.from({ length: count }, (_, place): [string, string] => [`${place}.txt`, `${place}`]));
   test.each([
@@ -113,6 +144,7 @@ describe("an archive that can't be read", () => {
       makeZip([{ name: "a", content: Buffer.alloc(64 * 1024 * 1024), deflate: true, claimed: 10 }]),
       "limit_exceeded",
     ],
+    ["of nothing but damage", damaged(makeZip([["a.txt", "some text"]]), "some text"), "malformed_document"],
     ["cut off", makeZip([["a.txt", "some text"]]).subarray(0, 60), "malformed_document"],
   ])("%s", async (_what, zip, code) => {
     await expect(unpack(zip)).rejects.toMatchObject({

@@ -1,15 +1,20 @@
 /** Damaged files of every format: text or a typed error, whatever the damage. */
-
-import { readFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { containedType } from "../../../src/adapters/extract/container.ts";
 import { bytesInput } from "../../../src/adapters/extract/input.ts";
-import { readerOf } from "../../../src/adapters/extract/registry.ts";
+import { createProcessExtractor } from "../../../src/adapters/extract/process-extractor.ts";
+import { canRead, readerOf } from "../../../src/adapters/extract/registry.ts";
 import { openZip } from "../../../src/adapters/extract/zip.ts";
 import { SluiceError } from "../../../src/errors.ts";
 import { detectMediaType } from "../../../src/intake/media-type.ts";
+import { makeCompound } from "../../fixtures/samples.ts";
 import { makeZip } from "../../fixtures/zip.ts";
+import { createRandom } from "../../simulation/random.ts";
+import { mutated } from "./mutate.ts";
 import { fixturePath } from "./reading.ts";
 
 const samples = "docx pptx xlsx odt ods odp epub doc xls ppt html md".split(" ").map((extension) => {
@@ -107,3 +112,51 @@ test("no damage makes an error without a type", async () => {
     { numRuns: 600 },
   );
 }, 60_000);
+
+test("nor does it cost a child: damaged files of every format, one after another through the process", async () => {
+  const extractor = createProcessExtractor({
+    timeout_ms: 30_000,
+    memory_mb: 256,
+    size: 1,
+    ocr_languages: [],
+  });
+  const folder = mkdtempSync(join(tmpdir(), "sluice-fuzz-"));
+  const path = join(folder, "copy");
+  const holders = [
+    { name: "a.pdf", bytes: readFileSync(fixturePath("sample.pdf")) },
+    { name: "columns.pdf", bytes: readFileSync(fixturePath("columns.pdf")) },
+    { name: "a.zip", bytes: makeZip(samples.slice(0, 3).map(({ name, bytes }) => [name, bytes])) },
+    { name: "a.mbox", bytes: Buffer.from(`From a@b Fri Mar  1 08:00:00 2024\nSubject: c\n\n${mail}`) },
+    { name: "a.mht", bytes: Buffer.from(`${mail}`.replace("mixed", "related")) },
+    { name: "a.msg", bytes: makeCompound({ "__properties_version1.0": Buffer.alloc(64, 1) }) },
+    { name: "a.png", bytes: Buffer.from("89504e470d0a1a0a0000000d49484452", "hex") },
+  ];
+  try {
+    await fc.assert(
+      fc.asyncProperty(
+        fc.constantFrom(...samples, ...texts, ...holders),
+        fc.integer(),
+        async ({ name, bytes }, seed) => {
+          const given = mutated(bytes, createRandom(seed));
+          writeFileSync(path, given);
+          const media_type = await detectMediaType(given, name);
+          if (!canRead(media_type)) return;
+          const source = { path, media_type, filename: name };
+          const end = await extractor
+            .extract(source, () => {}, new AbortController().signal, { file: async () => {} })
+            .then(
+              () => "read",
+              (error: SluiceError) => error.code,
+            );
+          expect(end).toMatch(
+            /^(read|malformed_document|empty_document|encrypted_document|limit_exceeded|unsupported_media_type)$/,
+          );
+        },
+      ),
+      { numRuns: 400 },
+    );
+  } finally {
+    await extractor.close();
+    rmSync(folder, { recursive: true });
+  }
+}, 120_000);

@@ -1,10 +1,24 @@
 /** A child that does what the document's name says, for process-extractor.test.ts. */
+import { once } from "node:events";
+import { readFileSync } from "node:fs";
+import { networkInterfaces } from "node:os";
+import { Worker } from "node:worker_threads";
 import { serveExtraction } from "../../../src/adapters/extract/child-server.ts";
 import { SluiceError } from "../../../src/errors.ts";
 
 const block = { kind: "paragraph", level: null, page: null } as const;
 
 const folder = process.argv[2] as string;
+
+function told(what: unknown) {
+  const text = JSON.stringify(what);
+  return {
+    text,
+    blocks: [{ ...block, char_start: 0, char_end: text.length }],
+    page_count: null,
+    title: null,
+  };
+}
 
 serveExtraction(async ({ filename }, progress) => {
   // Tells the test that the child has begun, and which one it is.
@@ -35,27 +49,28 @@ serveExtraction(async ({ filename }, progress) => {
       throw new Error("a defect");
     case "refuse":
       throw new SluiceError("malformed_document", `${filename} is broken`, { retryable: true });
-    case "env": {
-      const text = JSON.stringify(process.env);
-      return {
-        text,
-        blocks: [{ ...block, char_start: 0, char_end: text.length }],
-        page_count: null,
-        title: null,
-      };
-    }
-    case "write": {
-      const { writeFile } = await import("node:fs/promises");
-      const text = await writeFile("/tmp/sluice-escaped", "x").then(
-        () => "written",
-        (error) => String(error.code),
+    case "env":
+      return told(process.env);
+    case "limits":
+      return told({
+        limits: process.platform === "linux" ? readFileSync("/proc/self/limits", "utf8") : "",
+        networks: Object.keys(networkInterfaces()),
+      });
+    case "escape": {
+      const port = Number(filename.split(".")[1]);
+      const { escapes } = await import("./escapes.ts");
+      const thread = new Worker(
+        `import(${JSON.stringify(new URL("./escapes.ts", import.meta.url).href)}).then(async ({ escapes }) =>
+          require("node:worker_threads").parentPort.postMessage(await escapes(${port}, ${JSON.stringify(folder)})))`,
+        { eval: true, resourceLimits: { codeRangeSizeMb: 16 } },
       );
-      return {
-        text,
-        blocks: [{ ...block, char_start: 0, char_end: text.length }],
-        page_count: null,
-        title: null,
-      };
+      const [inThread] = await once(thread, "message");
+      return told({ main: await escapes(port, folder), thread: inThread });
+    }
+    case "burst": {
+      // At once, and before anybody can look.
+      const burst = Buffer.allocUnsafeSlow(6 * 1024 ** 3);
+      return told(burst.length);
     }
     case "files":
     case "die-after-files": {

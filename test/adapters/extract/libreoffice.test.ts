@@ -1,4 +1,5 @@
 /** LibreOffice itself is not needed: a script in its place does what it would, or fails as it might. */
+import { fork, spawnSync } from "node:child_process";
 import {
   chmodSync,
   existsSync,
@@ -10,6 +11,7 @@ import {
 } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { afterAll, expect, test } from "vitest";
 import { createInProcessExtractor } from "../../../src/adapters/extract/in-process.ts";
 import { withLibreOffice } from "../../../src/adapters/extract/libreoffice.ts";
@@ -27,7 +29,7 @@ function open(does: string, timeout_ms = 20_000) {
   const script = `#!/bin/sh\nwhile [ $# -gt 1 ]; do case "$1" in --convert-to) format=$2;; --outdir) out=$2;; esac; shift; done\nfile=$1\n${does}\n`;
   writeFileSync(soffice, script);
   chmodSync(soffice, 0o755);
-  return withLibreOffice(createInProcessExtractor(), { soffice, timeout_ms });
+  return withLibreOffice(createInProcessExtractor(), { soffice, timeout_ms, memory_mb: 64 });
 }
 
 function source(name: string, media_type: string, bytes: Uint8Array) {
@@ -71,25 +73,106 @@ test("it makes nothing, takes too long, is not there", async () => {
   const gone = withLibreOffice(createInProcessExtractor(), {
     soffice: join(folder, "gone"),
     timeout_ms: 1_000,
+    memory_mb: 64,
   });
   await expect(gone.extract(letter(), () => {}, never)).rejects.toMatchObject({ code: "extraction_crashed" });
 });
 
+/** Processes of this machine whose command line has this in it; one that has ended has none. */
+function running(words: string): string[] {
+  return readdirSync("/proc").filter((pid) => {
+    try {
+      return /^\d+$/.test(pid) && readFileSync(`/proc/${pid}/cmdline`, "latin1").includes(words);
+    } catch {
+      return false; // It has just ended.
+    }
+  });
+}
+/** A program that nobody else runs. */
+const mark = () => `7${process.pid}${count}.5`;
+
 test("the signal kills it and all that it has started", async () => {
   const stop = new AbortController();
-  const pidFile = join(folder, "pid");
-  const attempt = open(`sleep 60 & echo $! > "${pidFile}"; wait`).extract(letter(), () => {}, stop.signal);
+  const time = mark();
+  const told = join(folder, "home");
+  const attempt = open(`echo $HOME > "${told}"; sleep ${time} & wait`).extract(
+    letter(),
+    () => {},
+    stop.signal,
+  );
   const outcome = attempt.catch((error: unknown) => error);
-  await expect
-    .poll(() => existsSync(pidFile) && readFileSync(pidFile, "utf8").trim(), { timeout: 10_000 })
-    .toMatch(/^\d+$/);
-  const pid = Number(readFileSync(pidFile, "utf8"));
+  await expect.poll(() => running(`sleep\0${time}`), { timeout: 10_000 }).toHaveLength(1);
   const reason = new Error("cancelled");
   stop.abort(reason);
   expect(await outcome).toBe(reason);
-  // A zombie until somebody collects it, but it runs no more.
-  const isRunning = () =>
-    existsSync(`/proc/${pid}/stat`) && !/\) Z /.test(readFileSync(`/proc/${pid}/stat`, "utf8"));
-  await expect.poll(isRunning, { timeout: 10_000 }).toBe(false);
-  expect(readdirSync(tmpdir()).filter((name) => name.startsWith("sluice-office-"))).toEqual([]);
+  await expect.poll(() => running(`sleep\0${time}`), { timeout: 10_000 }).toEqual([]);
+  expect(existsSync(readFileSync(told, "utf8").trim())).toBe(false);
+});
+
+test("what it has left behind in a session of its own goes with it, and when its worker is killed", async () => {
+  const together = [
+    "unshare",
+    "--net",
+    "--pid",
+    "--fork",
+    "--kill-child=KILL",
+    "setpriv",
+    "--pdeathsig",
+    "KILL",
+  ];
+  const [tool = "", ...args] = together;
+  // Only where namespaces are permitted: elsewhere a program that leaves its group is nobody's.
+  const times = [mark(), `${mark()}5`];
+  if (spawnSync(tool, [...args, "true"]).status !== 0) return;
+  await open(`setsid sleep ${times[0]} & ${copies}`).extract(letter(), () => {}, never);
+  expect(running(`sleep\0${times[0]}`)).toEqual([]);
+
+  const soffice = join(folder, `soffice-${count++}`);
+  writeFileSync(soffice, `#!/bin/sh\nsetsid sleep ${times[1]} & wait\n`, { mode: 0o755 });
+  const worker = fork(
+    fileURLToPath(new URL("./converting-parent.ts", import.meta.url)),
+    [soffice, letter().path],
+    {
+      env: { ...process.env, TMPDIR: folder },
+    },
+  );
+  await expect.poll(() => running(`sleep\0${times[1]}`), { timeout: 10_000 }).toHaveLength(1);
+  worker.kill("SIGKILL");
+  await expect.poll(() => running(`sleep\0${times[1]}`), { timeout: 10_000 }).toEqual([]);
+});
+
+test("more memory than is allowed, in whichever of its processes; the next document is converted", async () => {
+  const eater = join(folder, "eater.mjs");
+  writeFileSync(eater, "const kept = []; setInterval(() => kept.push(Buffer.alloc(16 * 1024 ** 2, 1)), 1);");
+  const hungry = open(`"${process.execPath}" "${eater}" & wait`);
+  await expect(hungry.extract(letter(), () => {}, never)).rejects.toMatchObject({
+    code: "extraction_out_of_memory",
+    message: expect.stringMatching(/more than 768 MiB to convert letter\.wpd/),
+  });
+  await expect.poll(() => running(eater), { timeout: 10_000 }).toEqual([]);
+  expect((await open(copies).extract(letter(), () => {}, never)).title).toBe("Tide Tables");
+}, 30_000);
+
+test("it gets neither this process's environment nor, where the system allows that, its network", async () => {
+  const told = join(folder, "told");
+  await open(`env > "${told}"; cat /proc/net/dev > "${told}.net"; ${copies}`).extract(
+    letter(),
+    () => {},
+    never,
+  );
+  const env = readFileSync(told, "utf8");
+  expect(
+    [...env.matchAll(/^(\w+)=/gm)]
+      .map(([, name]) => name)
+      .filter((name) => name !== "_")
+      .sort(),
+  ).toEqual(expect.arrayContaining(["HOME", "PATH", "PWD", "TMPDIR"]));
+  expect(env).toMatch(/^HOME=.*sluice-office-/m);
+  expect(env).toMatch(/^TMPDIR=.*sluice-office-/m);
+  const allowed = [["--net"], ["--user", "--map-current-user", "--net"]].some(
+    (way) => spawnSync("unshare", [...way, "true"]).status === 0,
+  );
+  const networks = [...readFileSync(`${told}.net`, "utf8").matchAll(/^ *(\S+):/gm)].map(([, name]) => name);
+  if (allowed) expect(networks.filter((name) => name !== "lo")).toEqual([]);
+  expect(existsSync(/^HOME=(.*)$/m.exec(env)![1]!)).toBe(false);
 });

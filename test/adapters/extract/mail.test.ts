@@ -1,6 +1,9 @@
 import { expect, test } from "vitest";
+import { limits } from "../../../src/adapters/extract/limits.ts";
 import { unpackRtf } from "../../../src/adapters/extract/mail/compressed-rtf.ts";
 import { readEml } from "../../../src/adapters/extract/mail/eml.ts";
+import { readMbox } from "../../../src/adapters/extract/mail/mbox.ts";
+import { readMht } from "../../../src/adapters/extract/mail/mht.ts";
 import { readMsg } from "../../../src/adapters/extract/mail/msg.ts";
 import { makeCompound } from "../../fixtures/samples.ts";
 import { blocksOf, read } from "./reading.ts";
@@ -116,4 +119,82 @@ test("MSG with nothing but packed RTF ([MS-OXRTFCP] 3.1.1)", async () => {
   });
   expect((await read(readMsg, message)).text).toContain("hello world");
   expect(unpackRtf(packed)?.toString()).toBe("{\\rtf1\\ansi\\ansicpg1252\\pard hello world}\r\n");
+});
+
+test("a mailbox lists its mails, and hands each on; a sentence that begins with From is no mail", async () => {
+  const box = [
+    "From ada@example.org Fri Mar  1 08:00:00 2024",
+    head,
+    "",
+    "It sticks.",
+    "",
+    "From here on it gets worse.",
+    ">From the beginning: no.",
+    ">>From twice quoted.",
+    "",
+    "From bo@example.org Fri Mar  1 09:00:00 2024",
+    "From: Bo <bo@example.org>",
+    "Subject: Re: The upper",
+    " gate a/b",
+    "",
+    "Oil it.",
+    "",
+  ].join("\r\n");
+  const { text, attachments } = await read(readMbox, box, "mails.mbox");
+  expect(text.split("\n\n")).toEqual([
+    "mails.mbox",
+    "Mailbox of 2 mails:",
+    "- The upper gate (Ada Löck <ada@example.org>, Fri, 01 Mar 2024 08:00:00 +0100)",
+    "- Re: The upper gate a/b (Bo <bo@example.org>)",
+  ]);
+  expect(attachments?.map(({ filename, media_type }) => `${filename} ${media_type}`)).toEqual([
+    "1 The upper gate.eml message/rfc822",
+    "2 Re: The upper gate a b.eml message/rfc822",
+  ]);
+  const first = await read(readEml, Buffer.from(attachments![0]!.bytes));
+  expect(first.text).toContain(
+    "It sticks.\n\nFrom here on it gets worse.\nFrom the beginning: no.\n>From twice quoted.",
+  );
+  expect((await read(readEml, Buffer.from(attachments![1]!.bytes))).text).toContain("Oil it.");
+});
+
+test("a mailbox with nothing in it, or with too much", async () => {
+  await expect(read(readMbox, "From me to you\n\nwords", "a.mbox")).rejects.toMatchObject({
+    code: "malformed_document",
+  });
+  const many = "From a@b Fri Mar  1 08:00:00 2024\nSubject: x\n\ny\n\n".repeat(limits.files + 1);
+  await expect(read(readMbox, many, "a.mbox")).rejects.toMatchObject({ code: "limit_exceeded" });
+});
+
+test("a web page saved in one file", async () => {
+  const page = [
+    "From: <Saved by Blink>",
+    "Snapshot-Content-Location: https://example.org/",
+    "Subject: =?utf-8?q?G=C3=A4te?=",
+    "MIME-Version: 1.0",
+    'Content-Type: multipart/related; type="text/html"; boundary="b"',
+    "",
+    "--b",
+    "Content-Type: text/html",
+    "Content-Transfer-Encoding: quoted-printable",
+    "",
+    "<html><head><meta charset=3Dwindows-1252></head><body><h1>G=C3=A4te</h1><p>It=",
+    " sticks.</p><img src=3D'cid:x'></body></html>",
+    "--b",
+    "Content-Type: image/png",
+    "Content-Transfer-Encoding: base64",
+    "Content-ID: <x>",
+    "",
+    "iVBORw0KGgo=",
+    "--b--",
+    "",
+  ].join("\r\n");
+  const extracted = await read(readMht, page, "gate.mht");
+  expect(blocksOf(extracted)).toEqual([
+    ["heading1", "Gäte"],
+    ["paragraph", "It sticks."],
+  ]);
+  expect(extracted.title).toBe("Gäte");
+  expect(extracted.attachments).toBeUndefined();
+  await expect(read(readMht, head, "gate.mht")).rejects.toMatchObject({ code: "malformed_document" });
 });
