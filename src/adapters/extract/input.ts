@@ -1,13 +1,13 @@
 /** A reader's input: a file that is read when and as far as it is needed, or bytes that are there already. */
-import { createReadStream, readFileSync } from "node:fs";
+import { closeSync, createReadStream, openSync, readFileSync, readSync } from "node:fs";
 import { open, stat } from "node:fs/promises";
-import type { ReaderInput } from "./text-builder.ts";
+import type { OpenInput, ReaderInput } from "./text-builder.ts";
 
 const PIECE = 256 * 1024;
 
 export async function fileContent(
   path: string,
-): Promise<Pick<ReaderInput, "bytes" | "size_bytes" | "pieces">> {
+): Promise<Pick<ReaderInput, "bytes" | "size_bytes" | "pieces" | "open">> {
   const { size } = await stat(path);
   let whole: Uint8Array | undefined;
   return {
@@ -17,6 +17,24 @@ export async function fileContent(
     },
     size_bytes: size,
     pieces: () => createReadStream(path, { highWaterMark: PIECE }) as AsyncIterable<Uint8Array>,
+    open: () => openFile(path, size),
+  };
+}
+
+function openFile(path: string, size_bytes: number): OpenInput {
+  const file = openSync(path, "r");
+  return {
+    size_bytes,
+    read(into, position) {
+      let done = 0;
+      while (done < into.length) {
+        const read = readSync(file, into, done, into.length - done, position + done);
+        if (read === 0) break;
+        done += read;
+      }
+      return done;
+    },
+    close: () => closeSync(file),
   };
 }
 
@@ -43,7 +61,20 @@ export function bytesInput(
     async *pieces() {
       for (let at = 0; at < bytes.byteLength; at += PIECE) yield bytes.subarray(at, at + PIECE);
     },
+    open: () => openBytes(bytes),
     filename,
     progress,
+  };
+}
+
+export function openBytes(bytes: Uint8Array): OpenInput {
+  return {
+    size_bytes: bytes.byteLength,
+    read(into, position) {
+      const part = bytes.subarray(position, position + into.length);
+      into.set(part);
+      return part.length;
+    },
+    close() {},
   };
 }

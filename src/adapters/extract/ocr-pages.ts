@@ -16,6 +16,10 @@ export interface OcrPages {
     use: (result: OcrResult) => void,
     fail: (error: unknown) => void,
   ): Promise<void>;
+  /** Resolves when one more of the pages that are being read has been. */
+  next(): Promise<void>;
+  /** Resolves when none is being read, whatever became of them. */
+  idle(): Promise<void>;
   /** Resolves when all have been read. */
   finish(): Promise<void>;
 }
@@ -50,6 +54,13 @@ export function createOcrPages(languages: readonly string[], cache: PageCache | 
         })
         .finally(() => reading.delete(read));
       reading.add(read);
+    },
+    async next() {
+      if (broken === undefined) await Promise.race(reading);
+      if (broken !== undefined) throw broken.error;
+    },
+    async idle() {
+      await Promise.all(reading);
     },
     async finish() {
       await Promise.all(reading);

@@ -1,9 +1,11 @@
 /** An open PDF: its properties, its outline and its pages, one at a time. */
-import { SluiceError } from "../../errors.ts";
 import type { Bitmap } from "./bitmap.ts";
+import { openBytes } from "./input.ts";
+import { openWith } from "./pdf-open.ts";
 import { type Frame, frameOf, type PageText, readRuns, sizeOf, upright } from "./pdf-runs.ts";
 import { readTags, type Tag } from "./pdf-tags.ts";
 import { loadPdfium, type Pdfium, readString, withMemory, withName } from "./pdfium.ts";
+import type { OpenInput } from "./text-builder.ts";
 
 export interface OutlineEntry {
   title: string;
@@ -51,36 +53,36 @@ export interface PdfDocument {
   page(number: number): PdfPage;
   /** The page as a picture with so many pixels an inch, fewer where that would be too large. */
   render(number: number, resolution: number): Bitmap;
+  /** @throws what reading its file threw, where that is what made a page look damaged */
+  check(): void;
   close(): void;
 }
 
-const PASSWORD_NEEDED = 4;
+/** PDFium may keep so many bytes of what it has read before it has to begin anew. */
+const MOST_KEPT = 64 * 1024 * 1024;
 /** A page of letter size at 300 pixels an inch. */
 const MOST_PIXELS = 8_500_000;
 const MOST_ENTRIES = 20_000;
 
-/** @throws SluiceError encrypted_document, malformed_document */
-export async function openPdf(bytes: Uint8Array, filename: string): Promise<PdfDocument> {
+/** @throws SluiceError encrypted_document, malformed_document, limit_exceeded */
+export async function openPdf(source: OpenInput | Uint8Array, filename: string): Promise<PdfDocument> {
   const pdfium = await loadPdfium();
-  const data = pdfium._malloc(Math.max(1, bytes.length));
-  if (data === 0) throw new RangeError(`Allocation failed: PDFium has no ${bytes.length} bytes left`);
-  pdfium.HEAPU8.set(bytes, data);
-  const document = pdfium._FPDF_LoadMemDocument64(data, bytes.length, 0);
-  if (document === 0) {
-    const code = pdfium._FPDF_GetLastError();
-    pdfium._free(data);
-    throw code === PASSWORD_NEEDED ? encrypted(filename) : malformed(filename);
+  const file = source instanceof Uint8Array ? openBytes(source) : source;
+  let opened = openWith(pdfium, file, filename);
+  const page_count = pdfium._FPDF_GetPageCount(opened.document);
+  const isTagged = pdfium._FPDFCatalog_IsTagged(opened.document) === 1;
+  let size = pdfium.HEAPU8.length;
+
+  /** PDFium keeps every object of the file that it has come by until the document is closed. */
+  function forget(): void {
+    if (pdfium.HEAPU8.length < size + MOST_KEPT) return;
+    opened.close();
+    opened = openWith(pdfium, file, filename);
+    size = pdfium.HEAPU8.length;
   }
-  // A form's fields are known only to those who say that they would fill it in.
-  const formInfo = pdfium._malloc(256);
-  pdfium.HEAPU8.fill(0, formInfo, formInfo + 256);
-  pdfium.HEAPU32[formInfo >> 2] = 2;
-  const form = pdfium._FPDFDOC_InitFormFillEnvironment(document, formInfo);
-  const fonts = new Map<number, string>();
-  const isTagged = pdfium._FPDFCatalog_IsTagged(document) === 1;
 
   function withPage<T>(number: number, use: (page: number, frame: Frame) => T): T {
-    const page = pdfium._FPDF_LoadPage(document, number - 1);
+    const page = pdfium._FPDF_LoadPage(opened.document, number - 1);
     if (page === 0) throw new Error(`page ${number} can't be loaded`);
     try {
       return use(page, frameOf(pdfium, page));
@@ -90,29 +92,27 @@ export async function openPdf(bytes: Uint8Array, filename: string): Promise<PdfD
   }
 
   return {
-    page_count: pdfium._FPDF_GetPageCount(document),
+    page_count,
     property: (name) =>
       withName(pdfium, name, (tag) =>
-        readString(pdfium, (at, size) => pdfium._FPDF_GetMetaText(document, tag, at, size)),
+        readString(pdfium, (at, size) => pdfium._FPDF_GetMetaText(opened.document, tag, at, size)),
       ),
-    outline: () => readOutline(pdfium, document),
-    page: (number) =>
-      withPage(number, (page, frame) => ({
-        ...readRuns(pdfium, page, frame, fonts),
+    outline: () => readOutline(pdfium, opened.document),
+    page(number) {
+      forget();
+      return withPage(number, (page, frame) => ({
+        ...readRuns(pdfium, page, frame, opened.fonts),
         ...sizeOf(frame),
         ...(isTagged ? readTags(pdfium, page) : { tags: [], language: "" }),
-        annotations: readAnnotations(pdfium, page, form, frame),
+        annotations: readAnnotations(pdfium, page, opened.form, frame),
         pictures: picturesOf(pdfium, page, frame),
         objects: pdfium._FPDFPage_CountObjects(page),
-      })),
-    render: (number, resolution) =>
-      withPage(number, (page, frame) => render(pdfium, page, form, frame, resolution)),
-    close() {
-      pdfium._FPDFDOC_ExitFormFillEnvironment(form);
-      pdfium._FPDF_CloseDocument(document);
-      pdfium._free(formInfo);
-      pdfium._free(data);
+      }));
     },
+    render: (number, resolution) =>
+      withPage(number, (page, frame) => render(pdfium, page, opened.form, frame, resolution)),
+    check: () => opened.check(),
+    close: () => opened.close(),
   };
 }
 
@@ -263,18 +263,4 @@ function render(pdfium: Pdfium, page: number, form: number, frame: Frame, resolu
   } finally {
     pdfium._FPDFBitmap_Destroy(bitmap);
   }
-}
-
-function encrypted(filename: string): SluiceError {
-  return new SluiceError(
-    "encrypted_document",
-    `${filename} opens only with a password. Remove the protection and upload it again.`,
-  );
-}
-
-export function malformed(filename: string, reason = "its structure can't be found"): SluiceError {
-  return new SluiceError(
-    "malformed_document",
-    `${filename} is no readable PDF (${reason}). Save it again with a PDF program and upload that copy.`,
-  );
 }

@@ -1,6 +1,6 @@
 /** From a page's lines to groups that belong together: the lines of a paragraph, the rows of a table. Pure. */
 import type { Block } from "../../chunk.ts";
-import { codeOf, isCode, type Line } from "./pdf-lines.ts";
+import { codeOf, isCode, type Line, textOfLines } from "./pdf-lines.ts";
 import { inReadingOrder } from "./pdf-order.ts";
 import { tableAt, toMarkdown } from "./pdf-tables.ts";
 
@@ -39,32 +39,43 @@ export const bullet =
 export const numbered = /^(?:\(?(?:\d{1,3}|[a-z]|[ivx]{1,4})[.)]|\(?[A-Z]\)|\[\d{1,3}\])\s+\S/;
 const sentenceEnd = /[.!?:…]["'”’)\]]*$/;
 
-export function usualOf(pages: readonly Line[][]): Usual {
-  const sizes = new Map<number, number>();
-  const fonts = new Map<string, number>();
-  const leadings: number[] = [];
-  const turns = [0, 0, 0, 0];
-  let letters = 0;
-  let bold = 0;
-  for (const lines of pages) {
-    for (const [index, line] of lines.entries()) {
-      const { length } = line.text;
-      letters += length;
-      if (line.bold) bold += length;
-      turns[line.turn]! += length;
-      sizes.set(line.size, (sizes.get(line.size) ?? 0) + length);
-      fonts.set(line.font, (fonts.get(line.font) ?? 0) + length);
-      const before = lines[index - 1];
-      if (before === undefined || before.size !== line.size) continue;
-      const leading = (line.y - before.y) / line.size;
-      if (leading > 0.8 && leading < 2.5) leadings.push(leading);
-    }
+/** What has been counted, from which `usualIn` tells what is usual. */
+export interface Counts {
+  letters: number;
+  bold: number;
+  turns: number[];
+  sizes: Map<number, number>;
+  fonts: Map<string, number>;
+  leadings: number[];
+}
+
+export function noCounts(): Counts {
+  return { letters: 0, bold: 0, turns: [0, 0, 0, 0], sizes: new Map(), fonts: new Map(), leadings: [] };
+}
+
+/** Adds a page's lines. */
+export function count(counts: Counts, lines: readonly Line[]): void {
+  const { sizes, fonts, leadings, turns } = counts;
+  for (const [index, line] of lines.entries()) {
+    const { length } = line.text;
+    counts.letters += length;
+    if (line.bold) counts.bold += length;
+    turns[line.turn]! += length;
+    sizes.set(line.size, (sizes.get(line.size) ?? 0) + length);
+    fonts.set(line.font, (fonts.get(line.font) ?? 0) + length);
+    const before = lines[index - 1];
+    if (before === undefined || before.size !== line.size) continue;
+    const leading = (line.y - before.y) / line.size;
+    if (leading > 0.8 && leading < 2.5) leadings.push(leading);
   }
-  leadings.sort((a, b) => a - b);
+}
+
+export function usualIn({ letters, bold, turns, sizes, fonts, leadings }: Counts): Usual {
+  const sorted = leadings.toSorted((a, b) => a - b);
   return {
     size: [...sizes].reduce((best, entry) => (entry[1] > best[1] ? entry : best), [10, 0])[0],
     // Lines within paragraphs are the closer ones; a third of the way is safely among them.
-    leading: leadings[Math.floor(leadings.length / 3)] ?? 1.2,
+    leading: sorted[Math.floor(sorted.length / 3)] ?? 1.2,
     fonts: new Map([...fonts].map(([font, count]) => [font, count / letters])),
     bold: bold > letters / 2,
     turn: turns.indexOf(Math.max(...turns)),
@@ -237,4 +248,8 @@ function isFootnote(group: Group, groups: readonly Group[], usual: Usual): boole
 
 export function isListItem(text: string): boolean {
   return bullet.test(text) || numbered.test(text);
+}
+
+export function textOf({ text, lines }: Group): string {
+  return text ?? textOfLines(lines);
 }

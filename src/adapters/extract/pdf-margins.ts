@@ -30,54 +30,114 @@ const pageNumber = new RegExp(
 const leading = /^(\d{1,4})[\s|·•–—-]+\S/;
 const trailing = /\S[\s|·•–—-]+(\d{1,4})$/;
 
-/** The lines that are no part of the text. */
-export function runningLines(pages: readonly MarginPage[], usualSize: number): Set<Line> {
-  const candidates = pages.flatMap((page, index) => candidatesOf(page, index));
-  const found = new Set<Line>();
+/** On how many pages something was seen, and on which last. */
+interface Seen {
+  pages: number;
+  last: number;
+}
+
+interface HeldPage {
+  letters: number;
+  candidates: Candidate[];
+}
+
+/** Of lines that stood at one place on too few pages, so many are remembered: some hundred pages' edges. */
+const MOST_REMEMBERED = 20_000;
+
+/** Judges by all pages that it was given, and holds no more of them than it has to. */
+export interface Margins {
+  /** Pages come in their order. */
+  add(page: MarginPage): void;
+  /**
+   * The lines that are no part of the text, on the pages that are held.
+   *
+   * @param usualSize of the text, in points
+   */
+  running(usualSize: number): Set<Line>;
+  /** Lets go of so many pages from the beginning of what is held; what ran along their edges is remembered. */
+  drop(pages: number, running: ReadonlySet<Line>): void;
+}
+
+/** @param total how many pages the document has */
+export function createMargins(total: number): Margins {
   // Two pages with the same header are enough where there are no more.
-  const enough = Math.min(3, Math.max(2, pages.length));
+  const enough = Math.min(3, Math.max(2, total));
+  const places = new Map<string, Seen>();
+  /** Of numbers that count with the pages: how far they are ahead. */
+  const offsets = new Map<number, Seen>();
+  /** Letters of the pages that are held no longer. */
+  const gone = { letters: 0, running: 0 };
+  let held: HeldPage[] = [];
+  let added = 0;
 
-  const places = new Map<string, Candidate[]>();
-  for (const candidate of candidates) {
-    const { line } = candidate;
-    // To the letter: what differs in its numbers only, as bills do, says something on every page.
-    const wording = line.text.toLowerCase();
-    for (const place of [Math.floor(line.y / SAME_PLACE), Math.floor(line.y / SAME_PLACE) + 1]) {
-      push(places, `${place} ${wording}`, candidate);
-    }
-  }
-  for (const same of places.values()) {
-    if (new Set(same.map(({ page }) => page)).size < enough) continue;
-    for (const { line } of same) if (line.size < usualSize * HEADING_SIZE) found.add(line);
+  function isNumber({ line, page, outermost, isolated }: Candidate): boolean {
+    if (!outermost) return false;
+    const value = pageNumberOf(line.text);
+    if (value === undefined) return false;
+    const { pages } = offsets.get(value - page)!;
+    const isAlone = pageNumber.test(line.text);
+    return pages >= (isAlone ? 2 : 3) || (isAlone && isolated && total < 3);
   }
 
-  // Numbers that count with the pages.
-  const offsets = new Map<number, Candidate[]>();
-  for (const candidate of candidates) {
-    if (!candidate.outermost) continue;
-    const value = pageNumberOf(candidate.line.text);
-    if (value !== undefined) push(offsets, value - candidate.page, candidate);
-  }
-  for (const same of offsets.values()) {
-    const counts = new Set(same.map(({ page }) => page)).size;
-    for (const { line, isolated } of same) {
-      const isAlone = pageNumber.test(line.text);
-      if (counts >= (isAlone ? 2 : 3) || (isAlone && isolated && pages.length < 3)) found.add(line);
-    }
-  }
-  // Copies of one page are no pages with headers.
-  const all = lettersOf(pages.flatMap(({ lines }) => lines));
-  return lettersOf([...found]) > (all * 2) / 3 ? new Set() : found;
+  return {
+    add(page) {
+      const candidates = candidatesOf(page, added);
+      for (const { line, outermost } of candidates) {
+        for (const place of placesOf(line)) see(places, place, added);
+        const value = outermost ? pageNumberOf(line.text) : undefined;
+        if (value !== undefined) see(offsets, value - added, added);
+      }
+      held.push({ letters: lettersOf(page.lines), candidates });
+      added++;
+    },
+    running(usualSize) {
+      const found = new Set<Line>();
+      for (const candidate of held.flatMap(({ candidates }) => candidates)) {
+        const { line } = candidate;
+        const isRepeated =
+          line.size < usualSize * HEADING_SIZE &&
+          placesOf(line).some((place) => (places.get(place)?.pages ?? 0) >= enough);
+        if (isRepeated || isNumber(candidate)) found.add(line);
+      }
+      // Copies of one page are no pages with headers.
+      const all = gone.letters + held.reduce((sum, { letters }) => sum + letters, 0);
+      return gone.running + lettersOf(found) > (all * 2) / 3 ? new Set() : found;
+    },
+    drop(pages, running) {
+      for (const { letters, candidates } of held.slice(0, pages)) {
+        gone.letters += letters;
+        gone.running += lettersOf(candidates.map(({ line }) => line).filter((line) => running.has(line)));
+      }
+      held = held.slice(pages);
+      const first = added - held.length;
+      for (const [place, seen] of places) {
+        if (places.size <= MOST_REMEMBERED) break;
+        if (seen.pages < enough && seen.last < first) places.delete(place);
+      }
+    },
+  };
 }
 
-function lettersOf(lines: readonly Line[]): number {
-  return lines.reduce((sum, { text }) => sum + text.length, 0);
+/** To the letter: what differs in its numbers only, as bills do, says something on every page. */
+function placesOf({ text, y }: Line): [string, string] {
+  const wording = text.toLowerCase();
+  const place = Math.floor(y / SAME_PLACE);
+  return [`${place} ${wording}`, `${place + 1} ${wording}`];
 }
 
-function push<K, V>(map: Map<K, V[]>, key: K, value: V): void {
-  const list = map.get(key);
-  if (list === undefined) map.set(key, [value]);
-  else list.push(value);
+function see<K>(map: Map<K, Seen>, key: K, page: number): void {
+  const seen = map.get(key);
+  if (seen === undefined) map.set(key, { pages: 1, last: page });
+  else if (seen.last !== page) {
+    seen.pages++;
+    seen.last = page;
+  }
+}
+
+function lettersOf(lines: Iterable<Line>): number {
+  let letters = 0;
+  for (const { text } of lines) letters += text.length;
+  return letters;
 }
 
 function candidatesOf({ lines, height }: MarginPage, page: number): Candidate[] {

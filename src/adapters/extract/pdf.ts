@@ -4,81 +4,119 @@
  */
 import { setImmediate } from "node:timers/promises";
 import { SluiceError } from "../../errors.ts";
-import { createOcrPages } from "./ocr-pages.ts";
+import { createOcrPages, type OcrPages } from "./ocr-pages.ts";
 import { runsOfPicture } from "./ocr-runs.ts";
 import type { OcrResult } from "./ocr-thread.ts";
-import { blocksOfPages, type PageContent, type PagePart } from "./pdf-blocks.ts";
-import { type Annotation, malformed, openPdf, type PdfPage } from "./pdf-document.ts";
+import { createPageBlocks, type PageContent, type PagePart, type PdfBlock } from "./pdf-blocks.ts";
+import { type Annotation, openPdf, type PdfDocument, type PdfPage } from "./pdf-document.ts";
 import { factsOf, titleOf } from "./pdf-facts.ts";
 import { type Line, linesOfRuns } from "./pdf-lines.ts";
 import { isBetter, needsOcr, resolutionFor } from "./pdf-ocr.ts";
+import { malformed } from "./pdf-open.ts";
 import type { Run } from "./pdf-runs.ts";
 import { partsOf } from "./pdf-tags.ts";
 import { createTextBuilder, type ReaderInput } from "./text-builder.ts";
 
 /** Endless page trees say that they have millions. */
 const MOST_PAGES = 20_000;
+/** Pages that may wait for one before them that OCR is still reading. */
+const MOST_WAITING = 32;
 
-export async function readPdf({
-  bytes,
-  filename,
-  progress,
-  ocr_languages = ["eng"],
-  pages: cache,
-}: ReaderInput) {
-  const document = await openPdf(bytes, filename);
+export async function readPdf(input: ReaderInput) {
+  const file = input.open();
   try {
-    const total = document.page_count;
-    if (total > MOST_PAGES) throw tooLong(filename, total);
-    progress(0, total);
-    const pages: PageContent[] = [];
-    const ocr = ocr_languages.length === 0 ? undefined : createOcrPages(ocr_languages, cache);
-    let language = "";
-    let done = 0;
-    let damaged: unknown;
-    const tell = () => progress(++done, total);
+    const document = await openPdf(file, input.filename);
+    const { ocr_languages = ["eng"], pages } = input;
+    const ocr = ocr_languages.length === 0 ? undefined : createOcrPages(ocr_languages, pages);
+    try {
+      return await readDocument(document, input, ocr);
+    } finally {
+      // Nobody hears of this document's pages when it is over.
+      await ocr?.idle();
+      document.close();
+    }
+  } finally {
+    file.close();
+  }
+}
+
+async function readDocument(document: PdfDocument, input: ReaderInput, ocr: OcrPages | undefined) {
+  const { filename, progress } = input;
+  const total = document.page_count;
+  if (total > MOST_PAGES) throw tooLong(filename, total);
+  progress(0, total);
+  const blocks = createPageBlocks(total, document.outline());
+  const builder = createTextBuilder(input);
+  /** Pages whose turn has not come: OCR reads several at once, and is done with them in any order. */
+  const waiting: { content?: PageContent }[] = [];
+  let language = "";
+  let firstHeading: string | undefined;
+  let isEmpty = true;
+  let done = 0;
+  let damaged: unknown;
+  const tell = () => progress(++done, total);
+
+  function write(settled: readonly PdfBlock[]): void {
+    for (const { kind, text, level, page } of settled) {
+      builder.add(kind, text, { page, ...(level === null ? {} : { level }) });
+      if (level === 1 && page === 1) firstHeading ??= text;
+      isEmpty = false;
+    }
+  }
+  /** Takes the pages whose turn has come, until no more than so many wait. */
+  async function settle(most: number): Promise<void> {
+    for (let next = waiting[0]; next !== undefined; next = waiting[0]) {
+      if (next.content === undefined) {
+        if (waiting.length <= most) return;
+        await ocr?.next();
+        continue;
+      }
+      waiting.shift();
+      write(blocks.add(next.content));
+      await builder.handOver();
+    }
+  }
+
+  for (let index = 0; index < total; index++) {
+    const place: { content?: PageContent } = {};
+    let own: PageContent = { lines: [], height: 1, comments: [] };
+    waiting.push(place);
     // One bad page does not take the others along; a document of nothing else is malformed.
     const fail = (error: unknown) => {
+      place.content ??= own;
       damaged = error;
       tell();
     };
-    for (let index = 0; index < total; index++) {
-      pages[index] = { lines: [], height: 1, comments: [] };
-      try {
-        const page = document.page(index + 1);
-        language ||= page.language;
-        pages[index] = contentOf(page);
-        if (ocr === undefined || !needsOcr(page)) {
+    try {
+      const page = document.page(index + 1);
+      language ||= page.language;
+      own = contentOf(page);
+      if (ocr === undefined || !needsOcr(page)) {
+        place.content = own;
+        tell();
+      } else {
+        const use = (result: OcrResult) => {
+          const picture = runsOfPicture(result, resolutionOf(result, page));
+          place.content = isBetter(picture.runs, page) ? contentOf({ ...page, ...picture, tags: [] }) : own;
           tell();
-        } else {
-          const use = (result: OcrResult) => {
-            const picture = runsOfPicture(result, resolutionOf(result, page));
-            if (isBetter(picture.runs, page)) pages[index] = contentOf({ ...page, ...picture, tags: [] });
-            tell();
-          };
-          await ocr.read(index + 1, () => document.render(index + 1, resolutionFor(page)), use, fail);
-        }
-      } catch (error) {
-        fail(error);
+        };
+        await ocr.read(index + 1, () => document.render(index + 1, resolutionFor(page)), use, fail);
       }
-      // Lets this process answer and be stopped: PDFium alone never waits for anything.
-      await setImmediate();
+    } catch (error) {
+      fail(error);
     }
-    await ocr?.finish();
-    const builder = createTextBuilder();
-    const blocks = blocksOfPages(pages, document.outline());
-    if (blocks.length === 0 && (damaged !== undefined || total === 0)) {
-      throw malformed(filename, damaged instanceof Error ? damaged.message : "it has no pages");
-    }
-    for (const { kind, text, level, page } of blocks) {
-      builder.add(kind, text, { page, ...(level === null ? {} : { level }) });
-    }
-    const title =
-      titleOf(document) ?? blocks.find(({ level, page }) => level === 1 && page === 1)?.text ?? null;
-    return builder.finish(filename, { page_count: total, title, facts: factsOf(document, language) });
-  } finally {
-    document.close();
+    document.check();
+    await settle(MOST_WAITING);
+    // Lets this process answer and be stopped: PDFium alone never waits for anything.
+    await setImmediate();
   }
+  await settle(0);
+  write(blocks.end());
+  if (isEmpty && (damaged !== undefined || total === 0)) {
+    throw malformed(filename, damaged instanceof Error ? damaged.message : "it has no pages");
+  }
+  const title = titleOf(document) ?? firstHeading ?? null;
+  return builder.finish(filename, { page_count: total, title, facts: factsOf(document, language) });
 }
 
 /** Pixels an inch; the picture may have been turned. */

@@ -10,11 +10,13 @@ export type Pdfium = Pick<Vendored, "HEAPU8"> & {
   HEAPF64: Float64Array;
   HEAPU16: Uint16Array;
   HEAPU32: Uint32Array;
+  /** Its functions, as pointers to them name them. */
+  table: { get(place: number): unknown; set(place: number, value: unknown): void };
 } & Calls<
     | "_malloc"
     | "_free"
     | "_FPDF_InitLibraryWithConfig"
-    | "_FPDF_LoadMemDocument64"
+    | "_FPDF_LoadCustomDocument"
     | "_FPDF_GetLastError"
     | "_FPDF_CloseDocument"
     | "_FPDF_GetPageCount"
@@ -108,6 +110,7 @@ function unwrapped(vendored: Vendored): Pdfium {
   for (const name of Object.keys(vendored)) {
     if (name.startsWith("_")) pdfium[name] = functions[name.slice(1)];
   }
+  pdfium.table = functions.__indirect_function_table;
   const views = vendored as unknown as Record<string, unknown>;
   for (const name of ["HEAPU8", "HEAPF32", "HEAPF64", "HEAPU16", "HEAPU32"]) {
     Object.defineProperty(pdfium, name, { get: () => views[name] });

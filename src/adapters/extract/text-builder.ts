@@ -4,6 +4,14 @@ import { SluiceError } from "../../errors.ts";
 import type { PageCache } from "../../ports/extractor.ts";
 import { limitExceeded, limits, textAllowance } from "./limits.ts";
 
+/** A file to be read at any place, at once. */
+export interface OpenInput {
+  size_bytes: number;
+  /** Fills `into` from a position on; returns how much there was. */
+  read(into: Uint8Array, position: number): number;
+  close(): void;
+}
+
 /** What a reader gets: the file, and a name for its error messages. See input.ts. */
 export interface ReaderInput {
   /** All of it, read when first asked for. Readers of what may be long take `pieces` instead. */
@@ -11,6 +19,8 @@ export interface ReaderInput {
   size_bytes: number;
   /** The bytes from the beginning, at every call. */
   pieces(): AsyncIterable<Uint8Array>;
+  /** For readers that jump about in a file. Whoever opens it closes it. */
+  open(): OpenInput;
   filename: string;
   /** Called as pages or bytes are done; total null while unknown. */
   progress: (done: number, total: number | null) => void;
