@@ -239,4 +239,8 @@ export const migrations: string[] = [
   CREATE INDEX documents_parent ON $S.documents (parent_document_id, document_id)
     WHERE parent_document_id IS NOT NULL AND NOT removed;
   `,
+  `
+  -- What the searchable version says of itself; null where it was published before that was kept.
+  ALTER TABLE $S.documents ADD COLUMN about json;
+  `,
 ];

@@ -255,6 +255,10 @@ export const migrations: (string | Migration)[] = [
   CREATE INDEX documents_parent ON documents (parent_document_id, document_id)
     WHERE parent_document_id IS NOT NULL AND removed = 0;
   `,
+  `
+  -- What the searchable version says of itself, as JSON; null where it was published before that was kept.
+  ALTER TABLE documents ADD COLUMN about TEXT;
+  `,
 ];
 
 /** What SQL alone can't do. `tell` is for what takes long enough that somebody wonders. */
