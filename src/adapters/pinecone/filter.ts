@@ -14,10 +14,18 @@ type PineconeFilter = Record<string, unknown>;
  */
 export function pushDown(filter: SearchFilter): PineconeFilter[] | undefined {
   const conditions = Object.entries(filter).flatMap(([field, wanted]) => {
-    const held = translate(`m.${field}`, wanted);
+    const held = translate(`m.${field}`, field === "language" ? inAnyCase(wanted) : wanted);
     return held === undefined ? [] : [{ $or: [...held, { [UNHELD]: { $eq: field } }] }];
   });
   return conditions.length === 0 ? undefined : conditions;
+}
+
+/** Records hold the languages that documents say they are in in small letters; users' own are as they are. */
+function inAnyCase(wanted: FilterCondition): FilterCondition {
+  const values = typeof wanted !== "object" ? [wanted] : "in" in wanted ? wanted.in : undefined;
+  if (values === undefined) return wanted;
+  const small = values.map((value) => (typeof value === "string" ? value.toLowerCase() : value));
+  return { in: [...new Set([...values, ...small])] };
 }
 
 /** Alternatives, one of which a held value fulfils when it fits. */

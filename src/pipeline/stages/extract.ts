@@ -12,7 +12,7 @@ import { collectChildren } from "../children.ts";
 import { openPageCache } from "../page-cache.ts";
 import type { Stage, StageContext } from "../stage.ts";
 
-interface ExtractCheckpoint extends Record<string, unknown> {
+export interface ExtractCheckpoint extends Record<string, unknown> {
   text_key: string;
   blocks_key: string;
   page_count: number | null;

@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { newChunks, unit } from "../../../contracts/samples.ts";
 import { change, claimOne, flip, publish, stageVersion, upload } from "../../../contracts/storage.ts";
+import { aboutNothing } from "../../../src/about.ts";
 import { matchesFilter, type SearchFilter } from "../../../src/filter.ts";
 import type { IndexEntry } from "../../../src/ports/vector-index.ts";
 import { openBench, passages } from "./setup.ts";
@@ -300,7 +301,7 @@ describe("search", () => {
       { lang: "de", codes: 7, year: { gte: 2024 } },
     ];
     for (const filter of all) {
-      expect(matchesFilter(metadata, filter)).toBe(true);
+      expect(matchesFilter({ metadata, about: aboutNothing }, filter)).toBe(true);
       const hits = await h.index.nearest({ ...t1, filter }, unit(1), 5);
       expect(
         hits.map((hit) => hit.document_id),
