@@ -3,6 +3,7 @@ import { readFile } from "node:fs/promises";
 import type { ExtractedText } from "../../chunk.ts";
 import type { ExtractionSource, Extractor } from "../../ports/extractor.ts";
 import { containedType } from "./container.ts";
+import { finishedFacts } from "./facts.ts";
 import { filesInside } from "./inside.ts";
 import { mediaTypes, readerOf } from "./registry.ts";
 import type { ReaderInput } from "./text-builder.ts";
@@ -17,7 +18,8 @@ export async function readDocument(
   const bytes = await readFile(path);
   const contained = containedType(bytes, filename);
   const read = contained === undefined ? declared : await readerOf(contained, filename);
-  return read({ ...options, bytes, filename, progress });
+  const extracted = await read({ ...options, bytes, filename, progress });
+  return { ...extracted, facts: await finishedFacts(extracted) };
 }
 
 /**
