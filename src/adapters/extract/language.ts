@@ -2,11 +2,11 @@
 import { detect } from "tinyld";
 
 /** Characters of one piece of the sample, which votes as one. */
-const PIECE = 500;
+const PIECE = 250;
 /** The most pieces kept: spread over all of the text that came, and at least half as many once there is so much. */
-const PIECES = 20;
+const PIECES = 40;
 /** Less than this says too little. A letter of a script that leaves no spaces says as much as three others. */
-const LETTERS = 150;
+const LETTERS = 120;
 /** Pieces that must agree: below, the text is of several languages, or of none. */
 const AGREEING = 0.8;
 /** A text too short for several pieces is cut into so many, so that they can disagree. */
@@ -78,8 +78,11 @@ const foreign = /\S*(?:[\d@/\\_{}=<>#$]|\p{L}[.:]\p{L}|\p{Ll}\p{Lu})\S*/gu;
 const spaceless =
   /[\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}\p{Script=Thai}\p{Script=Lao}\p{Script=Khmer}\p{Script=Myanmar}]/gu;
 
+/** Whatever is not part of a word: the line of a table alone is taken for a sign of Hindi. */
+const between = /[^\p{L}\p{M}'’]+/gu;
+
 function wordsOf(text: string): string {
-  return text.replace(foreign, " ").replace(/\s+/g, " ").trim();
+  return text.replace(foreign, " ").replace(between, " ").trim();
 }
 
 function weightOf(words: string): number {
