@@ -50,3 +50,15 @@ function tidied(text: string | null): string | null {
     .toWellFormed();
   return tidy || null;
 }
+
+/**
+ * How a document is cited: "Title — Author, 2019"; empty where it says nothing of it.
+ *
+ * @param heading_path what stands beside it: a title that is told there is left out
+ */
+export function citationOf(about: About, heading_path: readonly string[] = []): string {
+  const { author, authored_at } = about;
+  const title = about.title !== null && heading_path.includes(about.title) ? null : about.title;
+  const by = [author, authored_at?.slice(0, 4)].filter(Boolean).join(", ");
+  return [title, title === null && author === null ? "" : by].filter(Boolean).join(" — ");
+}

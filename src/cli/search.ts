@@ -1,4 +1,5 @@
 /** `sluice search "…"`. */
+import { citationOf } from "../about.ts";
 import { loadConfig } from "../config.ts";
 import { searchFilterSchema } from "../filter.ts";
 import type { SearchHit, SearchMode, SearchRequest } from "../search/search.ts";
@@ -52,8 +53,10 @@ export async function search(query: string, options: SearchOptions): Promise<voi
 }
 
 function describeHit(hit: SearchHit, rank: number, query: string): string {
+  const citation = citationOf(hit.about, hit.heading_path);
   const place = [
     styled("bold", printable(hit.filename)),
+    ...(citation === "" ? [] : [printable(citation)]),
     ...(hit.page === null ? [] : [`page ${hit.page}`]),
     ...(hit.heading_path.length === 0 ? [] : [printable(hit.heading_path.join(" › "))]),
     styled("dim", hit.score.toFixed(3)),

@@ -1,5 +1,6 @@
 /** The cited passage, in its document. */
 import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
+import { citationOf } from "../../src/about.ts";
 import { getText, type SearchHit } from "./api.ts";
 import { HeadingPath, Marked } from "./search.tsx";
 import { wordBoundary } from "./words.ts";
@@ -27,6 +28,7 @@ export function Passage({ hit, query, onClose }: PassageProps) {
     return () => abort.abort();
   }, [hit]);
 
+  const citation = citationOf(hit.about, hit.heading_path);
   // The document may have been ingested anew since the search.
   const moved = text !== null && text.slice(hit.char_start, hit.char_end) !== hit.text;
   return (
@@ -35,6 +37,7 @@ export function Passage({ hit, query, onClose }: PassageProps) {
         <header>
           <div>
             <h2 id="passage-title">{hit.filename}</h2>
+            {citation !== "" && <p class="about">{citation}</p>}
             <p class="hint">
               <HeadingPath path={hit.heading_path} />
               <span class="place">
