@@ -3,7 +3,7 @@ import type { Metadata } from "../../document.ts";
 import type { Filterable } from "../../filter.ts";
 import { chunkId } from "../../ids.ts";
 import type { IndexEntry } from "../../ports/vector-index.ts";
-import { isPlain, UNHELD } from "./filter.ts";
+import { dayOf, isDated, isPlain, UNHELD } from "./filter.ts";
 
 /** Pinecone takes 1,000 records and 2 MB in one upsert; both are kept well below. */
 const BATCH_RECORDS = 500;
@@ -58,7 +58,7 @@ export function toNumbers(vector: Float32Array): number[] {
 /**
  * A document's metadata, and what it says of itself where these have no such field, as `m.<field>`, as far as Pinecone can hold them: strings, numbers, booleans and lists of
  * strings. Fields of another form, and those for which there is no room, are named in a list instead, so that a filter
- * on them lets the record through. Null and empty lists fit no filter and are left out.
+ * on them lets the record through. Null and empty lists fit no filter and are left out. Dates are held as days besides.
  */
 export function toFields({ metadata, about }: Filterable): Metadata {
   const language = about.language === null ? null : rangesOf(about.language);
@@ -74,6 +74,10 @@ export function toFields({ metadata, about }: Filterable): Metadata {
       fields[`m.${name}`] = value;
       bytes += size;
     }
+    if (!isDated(name)) continue;
+    const day = typeof value === "string" ? dayOf(value) : undefined;
+    if (day !== undefined) fields[`d.${name}`] = day;
+    else unheld.push(name);
   }
   return unheld.length === 0 ? fields : { ...fields, [UNHELD]: unheld };
 }
