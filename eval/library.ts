@@ -163,5 +163,5 @@ function extractedOf({ title, paragraphs }: TestDocument): ExtractedText | undef
   builder.add("heading", title);
   for (const paragraph of paragraphs) builder.add("paragraph", paragraph);
   const isEmpty = [title, ...paragraphs].every((text) => !/[\p{L}\p{N}]/u.test(text));
-  return isEmpty ? undefined : builder.finish("document.txt");
+  return isEmpty ? undefined : builder.finish("document.txt", { title });
 }
