@@ -14,7 +14,7 @@ export function isoTime(text: string | undefined): string | undefined {
 }
 
 const aTime =
-  /^(\d{4})(?:-(\d\d)(?:-(\d\d)(?:[T ](\d\d):(\d\d)(?::(\d\d)(?:[.,]\d+)?)?(Z|[+-]\d\d(?::?\d\d)?)?)?)?)?$/i;
+  /^(\d{4})(?:-(\d\d)(?:-(\d\d)(?:[T ](\d\d):(\d\d)(?::(\d\d)(?:[.,]\d+)?)? ?(Z|[+-]\d\d(?::?\d\d)?)?)?)?)?$/i;
 
 /**
  * The same year, month, day or time in the one form in which texts compare as times do: to the second, UTC where the
