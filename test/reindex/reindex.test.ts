@@ -205,6 +205,7 @@ test("an index of an earlier version serves by the embedder that it was made wit
   // What the schema before the register of embedders, its fifth, had not.
   db.exec(`DROP TABLE indexed_versions; DROP TABLE embedder_state; DROP TABLE retired_embedders;
     DROP INDEX documents_parent; ALTER TABLE documents DROP COLUMN parent_document_id;
+    ALTER TABLE documents DROP COLUMN about;
     PRAGMA user_version = 5`);
   db.close();
   const { documents, index } = await rig.connect();
