@@ -3,6 +3,7 @@
  * the article's handler does, and what any pipeline is measured against.
  */
 import { open } from "node:fs/promises";
+import { aboutNothing } from "../src/about.ts";
 import { createInProcessExtractor } from "../src/adapters/extract/in-process.ts";
 
 import { createSystem } from "../src/adapters/node/system.ts";
@@ -129,6 +130,7 @@ function documentRow(
     searchable_version: 1,
     chunks_created: 0,
     metadata: {},
+    about: aboutNothing,
     created_at: now,
     updated_at: now,
     correlation_id: "",

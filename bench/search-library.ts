@@ -1,5 +1,6 @@
 /** A database that holds a library: made-up documents of many topics, put in bulk straight through the adapter. */
 import type { DatabaseSync } from "node:sqlite";
+import { aboutNothing } from "../src/about.ts";
 import { migrate, openDatabase, type Sql, statements } from "../src/adapters/sqlite/schema.ts";
 import { applyCommit } from "../src/adapters/sqlite/write-commit.ts";
 import { stageEntries } from "../src/adapters/sqlite/write-index.ts";
@@ -100,6 +101,7 @@ function newRecord(number: number): DocumentRecord {
     searchable_version: 1,
     chunks_created: CHUNKS_PER_DOCUMENT,
     metadata: { shelf: number % 100 },
+    about: aboutNothing,
     created_at: TIME,
     updated_at: TIME,
     correlation_id: "cor_bench",

@@ -1,5 +1,6 @@
 /** The part of the DocumentStore contract that is about reading what was written. */
 import { expect } from "vitest";
+import { aboutNothing } from "../src/about.ts";
 import type { DocumentRecord } from "../src/document.ts";
 import type { Checkpoint, DocumentQuery } from "../src/ports/document-store.ts";
 import { newChunks, newDocument, newError, newVersion, unit, uploadCommit } from "./samples.ts";
@@ -21,6 +22,14 @@ function documents(check: StorageTest): void {
       error: newError({ message: "it broke; 'quotes'" }),
       searchable_version: 1,
       chunks_created: 12,
+      about: {
+        title: 'Über "alles" 😀',
+        author: "Ann O'Neill, Bo",
+        authored_at: "2019-03",
+        modified_at: "2026-01-02T03:04:05.678Z",
+        language: "pt-BR",
+        page_count: 12,
+      },
       metadata: { year: 2026, ratio: 0.1, draft: false, note: null, tags: ["a", 1, true], "x.y-z": "" },
       size_bytes: 5_000_000_000,
     });
@@ -106,6 +115,29 @@ function documents(check: StorageTest): void {
       expect(await ids({ parent_document_id })).toEqual([...newestFirst.slice(0, -1), other.document_id]);
       // The parent may go first: what came out of it is found by it still.
       expect(await ids({ parent_document_id: document_id })).toEqual([grandchild.document_id]);
+    },
+  );
+
+  check(
+    "documents are listed by a filter on metadata and on what they say of themselves, in pages",
+    async (h) => {
+      const about = (language: string, page_count: number) => ({ ...aboutNothing, language, page_count });
+      const old = await upload(h, { about: about("en-GB", 3), metadata: { kind: "report" } });
+      await upload(h, { about: about("de", 300) });
+      const other = await upload(h, { about: about("en", 30), metadata: { page_count: 1_000 } });
+      await upload(h, { tenant_id: "t2", about: about("en", 3), metadata: { kind: "report" } });
+      const ids = async (query: Partial<DocumentQuery>) =>
+        (await h.documents.listDocuments({ tenant_id: "t1", limit: 100, ...query })).map(
+          ({ document_id }) => document_id,
+        );
+      expect(await ids({ filter: { language: "en" } })).toEqual([other.document_id, old.document_id]);
+      expect(await ids({ filter: { language: "en" }, limit: 1, before: other.document_id })).toEqual([
+        old.document_id,
+      ]);
+      expect(await ids({ filter: { page_count: { lt: 200 } } })).toEqual([old.document_id]);
+      expect(await ids({ filter: { kind: "report" }, status: "pending" })).toEqual([old.document_id]);
+      expect(await ids({ filter: { kind: "report" }, status: "failed" })).toEqual([]);
+      expect(await ids({ filter: {} })).toHaveLength(3);
     },
   );
 

@@ -1,5 +1,6 @@
 /** Makers of test data: documents, jobs, events, chunks and vectors that fit together. */
 import { createHash } from "node:crypto";
+import { aboutNothing } from "../src/about.ts";
 import type { Chunk } from "../src/chunk.ts";
 import type { DocumentRecord, DocumentVersion } from "../src/document.ts";
 import type { ErrorInfo } from "../src/errors.ts";
@@ -38,6 +39,7 @@ export function newDocument(system: System, overrides: Partial<DocumentRecord> =
     searchable_version: null,
     chunks_created: 0,
     metadata: {},
+    about: aboutNothing,
     created_at: time,
     updated_at: time,
     correlation_id: system.newId("cor"),

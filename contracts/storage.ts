@@ -182,6 +182,7 @@ export async function stageVersion(
       collection,
       vector: vectors[place]!.vector,
       filename: record.filename,
+      about: record.about,
     })),
   );
   return chunks;

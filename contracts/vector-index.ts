@@ -1,8 +1,9 @@
 /** The contract of a VectorIndex: every MUST of src/ports/vector-index.ts. */
 import fc from "fast-check";
 import { expect } from "vitest";
+import { type About, aboutNothing } from "../src/about.ts";
 import type { Metadata } from "../src/document.ts";
-import { matchesFilter, type SearchFilter } from "../src/filter.ts";
+import { type Filterable, matchesFilter, type SearchFilter } from "../src/filter.ts";
 import type { IndexHit } from "../src/ports/vector-index.ts";
 import { embedders } from "./embedders.ts";
 import { contractEmbedder, unit } from "./samples.ts";
@@ -387,6 +388,16 @@ function words(check: StorageTest): void {
     expect(await matching(h, "zymurgy")).toEqual([2]);
   });
 
+  check("a document's title and author are searched", async (h) => {
+    await publish(h, [{ text: "quartz" }, { text: "basalt" }], {
+      about: { ...aboutNothing, title: "Annual report on 東京水道", author: "Ann O'Neill" },
+    });
+    expect((await matching(h, "reports")).sort()).toEqual([0, 1]);
+    expect((await matching(h, "水道")).sort()).toEqual([0, 1]);
+    expect((await matching(h, "o'neill")).sort()).toEqual([0, 1]);
+    expect((await matching(h, "annual basalt"))[0]).toBe(1);
+  });
+
   check("signs that mean something to a query language are plain text here", async (h) => {
     await shelf(h);
     for (const query of [
@@ -491,25 +502,35 @@ const strings = fc.constantFrom(
 );
 const numbers = fc.constantFrom(-1, 0, 1, 1.5, 2, 9, 10, 1e21, 0.1);
 const scalars = fc.oneof(strings, numbers, fc.boolean());
-const fields = fc.constantFrom("a", "b", "x.y", "_z-1");
+const fields = fc.constantFrom("a", "b", "x.y", "_z-1", "title", "language", "page_count");
 const metadata: fc.Arbitrary<Metadata> = fc.dictionary(
   fields,
   fc.oneof(scalars, fc.constant(null), fc.array(scalars, { maxLength: 3 })),
   { maxKeys: 4 },
 );
+const languages = fc.constantFrom("en", "en-GB", "EN-gb", "e", "en-", "zh-Hant-TW", "zh-hant");
+const about: fc.Arbitrary<About> = fc.record({
+  title: fc.option(strings),
+  author: fc.constant(null),
+  authored_at: fc.constant(null),
+  modified_at: fc.constant(null),
+  language: fc.option(languages),
+  page_count: fc.option(fc.constantFrom(0, 1, 2, 9, 10)),
+});
 const bound = fc.oneof(strings, numbers);
 const conditions = fc.oneof(
   scalars,
-  fc.record({ in: fc.array(scalars, { minLength: 1, maxLength: 4 }) }),
+  languages,
+  fc.record({ in: fc.array(fc.oneof(scalars, languages), { minLength: 1, maxLength: 4 }) }),
   fc.record({ gt: bound, gte: bound, lt: bound, lte: bound }, { requiredKeys: [] }),
 );
 const searchFilters: fc.Arbitrary<SearchFilter> = fc.dictionary(fields, conditions, { maxKeys: 2 });
 
 function filters(check: StorageTest): void {
-  const setUp = async (h: StorageHarness, all: Metadata[]) => {
-    const byId = new Map<string, Metadata>();
+  const setUp = async (h: StorageHarness, all: Filterable[]) => {
+    const byId = new Map<string, Filterable>();
     for (const one of all) {
-      byId.set((await publish(h, [{ text: "quartz" }], { metadata: one })).document_id, one);
+      byId.set((await publish(h, [{ text: "quartz" }], { ...one })).document_id, one);
     }
     return async (filter: SearchFilter) => {
       const expected = [...byId].filter(([, one]) => matchesFilter(one, filter)).map(([id]) => id);
@@ -523,7 +544,7 @@ function filters(check: StorageTest): void {
   };
 
   check("a filter means what matchesFilter says: the cases that are easily got wrong", async (h) => {
-    const same = await setUp(h, [
+    const metadata: Metadata[] = [
       {},
       { a: null },
       { a: 1 },
@@ -540,7 +561,11 @@ function filters(check: StorageTest): void {
       { a: "10" },
       { a: "9" },
       { "x.y": 1 },
-    ]);
+    ];
+    const same = await setUp(
+      h,
+      metadata.map((one) => ({ metadata: one, about: aboutNothing })),
+    );
     const tricky: SearchFilter[] = [
       {},
       { a: 1 },
@@ -560,10 +585,51 @@ function filters(check: StorageTest): void {
     for (const filter of tricky) await same(filter);
   });
 
-  check("a filter means what matchesFilter says: any metadata, any filter", async (h) => {
-    const [all] = fc.sample(fc.array(metadata, { minLength: 30, maxLength: 30 }), { numRuns: 1, seed: 7 });
+  check("a filter means what matchesFilter says: any metadata, anything said, any filter", async (h) => {
+    const filterable = fc.record({ metadata, about });
+    const [all] = fc.sample(fc.array(filterable, { minLength: 30, maxLength: 30 }), { numRuns: 1, seed: 7 });
     const same = await setUp(h, all!);
     await fc.assert(fc.asyncProperty(searchFilters, same), { numRuns: 150, seed: 11 });
+  });
+
+  check("a filter finds what a document says of itself, unless its metadata say otherwise", async (h) => {
+    const said: About = {
+      title: "Minerals",
+      author: "Ann Lee",
+      authored_at: "2019-03",
+      modified_at: "2021-05-06T07:08:09.000Z",
+      language: "en-GB",
+      page_count: 12,
+    };
+    const same = await setUp(h, [
+      { metadata: {}, about: said },
+      { metadata: {}, about: aboutNothing },
+      { metadata: {}, about: { ...said, language: "eng", authored_at: "2020", page_count: 9 } },
+      { metadata: { title: "Mine", language: "EN-GB", page_count: "12" }, about: said },
+      { metadata: { title: null, language: ["de", "en"], authored_at: 2019 }, about: said },
+    ]);
+    const all: SearchFilter[] = [
+      { title: "Minerals" },
+      { title: "Mine" },
+      { author: { in: ["Ann Lee", "Bo"] }, page_count: 12 },
+      { authored_at: { gte: "2019", lt: "2020" } },
+      { authored_at: { gte: "2020" } },
+      { authored_at: 2019 },
+      { modified_at: { gt: "2021-05-06", lte: "2021-05-07" } },
+      { page_count: { gte: 10, lt: 20 } },
+      { page_count: "12" },
+      { language: "en" },
+      { language: "en-gb" },
+      { language: "EN" },
+      { language: "e" },
+      { language: "" },
+      { language: { in: ["fr", "eng", 3] } },
+      { language: { in: ["DE", "en-US"] } },
+      { language: { gte: "en-A", lt: "en-Z" } },
+      { language: {} },
+      { language: 1 },
+    ];
+    for (const filter of all) await same(filter);
   });
 
   check("a filter goes by the document's metadata as they are now", async (h) => {

@@ -1,5 +1,6 @@
 /** A Sluice on SQLite that holds a test collection, and answers its queries through the search that users have. */
 import { createHash } from "node:crypto";
+import { aboutOf } from "../src/about.ts";
 import { createTextBuilder } from "../src/adapters/extract/text-builder.ts";
 import type { Chunk, ExtractedText } from "../src/chunk.ts";
 import { openAdapters } from "../src/compose.ts";
@@ -87,12 +88,15 @@ export async function openLibrary(
       ]),
     );
     await index.stage(
-      all.map((chunk) => ({
-        chunk,
-        tenant_id,
-        collection: collection.name,
-        vector: vectorOf.get(chunk.chunk_id)!,
-      })),
+      made.flatMap(({ record: { about }, chunks: own }) =>
+        own.map((chunk) => ({
+          chunk,
+          tenant_id,
+          collection: collection.name,
+          vector: vectorOf.get(chunk.chunk_id)!,
+          about,
+        })),
+      ),
     );
     await documents.commit(
       made.map(({ record }) => ({
@@ -106,7 +110,7 @@ export async function openLibrary(
     chunks += all.length;
   }
 
-  function newRecord(id: string, { text }: ExtractedText): DocumentRecord {
+  function newRecord(id: string, extracted: ExtractedText): DocumentRecord {
     const time = new Date(system.now()).toISOString();
     const document_id = system.newId("doc");
     return {
@@ -116,7 +120,7 @@ export async function openLibrary(
       // The same of all: a collection's documents have no file names that say anything.
       filename: "document.txt",
       media_type: "text/plain",
-      size_bytes: Buffer.byteLength(text),
+      size_bytes: Buffer.byteLength(extracted.text),
       sha256: createHash("sha256").update(document_id).digest("hex"),
       parent_document_id: null,
       status: "processing",
@@ -127,6 +131,7 @@ export async function openLibrary(
       searchable_version: null,
       chunks_created: 0,
       metadata: { id },
+      about: aboutOf(extracted),
       created_at: time,
       updated_at: time,
       correlation_id: system.newId("cor"),
@@ -167,5 +172,5 @@ function extractedOf({ title, paragraphs }: TestDocument): ExtractedText | undef
   builder.add("heading", title);
   for (const paragraph of paragraphs) builder.add("paragraph", paragraph);
   const isEmpty = [title, ...paragraphs].every((text) => !/[\p{L}\p{N}]/u.test(text));
-  return isEmpty ? undefined : builder.finish("document.txt");
+  return isEmpty ? undefined : builder.finish("document.txt", { title });
 }

@@ -3,8 +3,17 @@
  * the same table that runs the journey checks it (`legalAfter`).
  */
 import { z } from "zod";
+import { aboutNothing } from "./about.ts";
 import type { EventData } from "./events.ts";
-import { type EventType, errorInfoSchema, type NewEvent, type Stage, stageSchema, stages } from "./events.ts";
+import {
+  aboutSchema,
+  type EventType,
+  errorInfoSchema,
+  type NewEvent,
+  type Stage,
+  stageSchema,
+  stages,
+} from "./events.ts";
 import type { NewId } from "./ids.ts";
 
 export const documentStatuses = ["pending", "processing", "completed", "failed", "cancelled"] as const;
@@ -52,6 +61,9 @@ export const documentSchema = z.object({
   searchable_version: z.int().positive().nullable().describe("the version that searches see"),
   chunks_created: z.int().nonnegative().describe("chunks of the searchable version"),
   metadata: metadataSchema,
+  about: aboutSchema.describe(
+    "what the searchable version says of itself; a new version replaces it as a whole",
+  ),
   created_at: z.iso.datetime(),
   updated_at: z.iso.datetime(),
   correlation_id: z.string(),
@@ -161,6 +173,7 @@ export function evolve(current: DocumentRecord | DocumentSeed, event: NewEvent):
       searchable_version: old?.searchable_version ?? null,
       chunks_created: old?.chunks_created ?? 0,
       metadata: current.metadata,
+      about: old?.about ?? aboutNothing,
       created_at: old?.created_at ?? event.timestamp,
       updated_at,
       correlation_id: event.correlation_id,
@@ -201,6 +214,8 @@ export function evolve(current: DocumentRecord | DocumentSeed, event: NewEvent):
         error: null,
         searchable_version: event.data.version,
         chunks_created: event.data.chunks_created,
+        // Events of before it was kept say nothing.
+        about: event.data.about ?? aboutNothing,
       };
     case "rag.ingestion.retry_scheduled":
       return { ...base, status: "pending", stage: null, error: event.data.error };

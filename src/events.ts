@@ -5,6 +5,7 @@
  * Events are facts about one document, written in the transaction that made them true and never changed after.
  */
 import { z } from "zod";
+import type { About } from "./about.ts";
 import { type ErrorCode, errorTable } from "./errors.ts";
 
 export const stages = ["extracting", "chunking", "embedding", "indexing"] as const;
@@ -23,6 +24,18 @@ const version = z.int().positive().describe("version of the document, from 1");
 const attempt = z.int().positive().describe("run of the job, from 1");
 const job_id = z.string();
 const milliseconds = z.number().nonnegative();
+
+const told = z.string().nullable();
+export const aboutSchema = z.object({
+  title: told,
+  author: told.describe("several in one, as the document has them"),
+  authored_at: told.describe("ISO 8601, as exact as the document has it: a year, a month, a day or a time"),
+  modified_at: told.describe("the same"),
+  language: told.describe(
+    "BCP 47, such as `en` or `pt-BR`; found out from the text where the document doesn't say",
+  ),
+  page_count: count.nullable().describe("pages, slides or sheets"),
+}) satisfies z.ZodType<About>;
 
 /** One entry per event type: what its `data` holds. */
 export const eventDataSchemas = {
@@ -64,6 +77,11 @@ export const eventDataSchemas = {
       version,
       chunks_created: count,
       processing_time_ms: milliseconds.describe("from the job's first start to now"),
+      about: aboutSchema
+        .optional()
+        .describe(
+          "what this version says of itself: title, author, authored_at, modified_at, language, page_count, each or null; absent in events from before that was kept",
+        ),
     })
     .describe("This version is the searchable one."),
   "rag.ingestion.retry_scheduled": z

@@ -1,5 +1,6 @@
-/** Conditions on a document's metadata, the same for every index. Pure. */
+/** Conditions on a document's metadata and on what it says of itself, the same for every index. Pure. */
 import { z } from "zod";
+import { type About, aboutFields } from "./about.ts";
 import type { Metadata } from "./document.ts";
 
 const scalar = z.union([z.string(), z.number(), z.boolean()]);
@@ -18,7 +19,9 @@ const condition = z.union([
 
 /**
  * Field → condition; all must hold. A bare value means equal; `{in: […]}` any of; `{gt, gte, lt, lte}` a range of
- * numbers or strings. A field that holds a list fits when any of its items does.
+ * numbers or strings. A field that holds a list fits when any of its items does. `title`, `author`, `authored_at`,
+ * `modified_at`, `language` and `page_count` are the document's metadata where these have such a field, and otherwise
+ * what it says of itself (`About`).
  */
 export const searchFilterSchema = z
   .record(z.string().regex(/^[A-Za-z_][A-Za-z0-9_.-]{0,63}$/), condition)
@@ -26,15 +29,44 @@ export const searchFilterSchema = z
 export type SearchFilter = z.infer<typeof searchFilterSchema>;
 export type FilterCondition = SearchFilter[string];
 
-/** Whether metadata satisfy a filter: the meaning that every index must give it. */
-export function matchesFilter(metadata: Metadata, filter: SearchFilter): boolean {
+/** What of a document filters see. */
+export interface Filterable {
+  metadata: Metadata;
+  about: About;
+}
+
+/** Whether a document satisfies a filter: the meaning that every index must give it. */
+export function matchesFilter({ metadata, about }: Filterable, filter: SearchFilter): boolean {
   return Object.entries(filter).every(([field, wanted]) => {
     // Own fields only: every object has a `constructor`.
-    const value = Object.hasOwn(metadata, field) ? metadata[field] : undefined;
+    if (!Object.hasOwn(metadata, field)) {
+      return isAboutField(field) && matchesAbout(about[field], field, wanted);
+    }
+    const value = metadata[field];
     if (value === undefined || value === null) return false;
     const values = Array.isArray(value) ? value : [value];
     return values.some((item) => matchesCondition(item, wanted));
   });
+}
+
+export function isAboutField(field: string): field is keyof About {
+  return (aboutFields as string[]).includes(field);
+}
+
+function matchesAbout(value: string | number | null, field: keyof About, wanted: FilterCondition): boolean {
+  if (value === null) return false;
+  if (field !== "language") return matchesCondition(value, wanted);
+  const ranges = typeof wanted !== "object" ? [wanted] : "in" in wanted ? wanted.in : undefined;
+  if (ranges === undefined) return matchesCondition(value, wanted);
+  return ranges.some((range) => typeof range === "string" && isLanguageWithin(String(value), range));
+}
+
+/**
+ * Whether a language is the wanted one or a kind of it: `en-GB` is `en`, `en` is not `en-GB`. Case doesn't matter. Basic
+ * filtering of RFC 4647, 3.3.1.
+ */
+export function isLanguageWithin(tag: string, range: string): boolean {
+  return `${tag.toLowerCase()}-`.startsWith(`${range.toLowerCase()}-`);
 }
 
 function matchesCondition(value: FilterScalar, wanted: FilterCondition): boolean {

@@ -1,4 +1,6 @@
 /** The public API of the package, name by name. */
+
+export type { About } from "./about.ts";
 export { createHashingEmbedder } from "./adapters/hashing/embedder.ts";
 export { createOpenAiEmbedder } from "./adapters/openai/embedder.ts";
 export { createStaticEmbedder } from "./adapters/static/embedder.ts";

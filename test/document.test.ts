@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { manualClock } from "../contracts/index.ts";
+import { aboutNothing, aboutOf } from "../src/about.ts";
 import {
   advance,
   collectionSchema,
@@ -44,7 +45,13 @@ function sampleData(version: number): { [T in EventType]: EventData<T> } {
       duration_ms: 1.5,
       counts: { chunks: 9 },
     },
-    "rag.ingestion.completed": { job_id, version, chunks_created: 9, processing_time_ms: 12 },
+    "rag.ingestion.completed": {
+      job_id,
+      version,
+      chunks_created: 9,
+      processing_time_ms: 12,
+      about: { ...aboutNothing, title: `Title ${version}`, page_count: version },
+    },
     "rag.ingestion.retry_scheduled": {
       job_id,
       version,
@@ -104,6 +111,51 @@ const expected: [JourneyState, EventType, JourneyState][] = [
   ["cancelled", "rag.document.deleted", "deleted"],
 ];
 const leadsTo = new Map(expected.map(([from, type, to]) => [`${from} ${type}`, to]));
+
+describe("what a document says of itself", () => {
+  const said = (document: DocumentRecord) => document.about;
+
+  test("is known once a version is searchable, and stays until the next one is", () => {
+    const completed = documentIn("completed");
+    expect(said(documentIn("processing"))).toEqual(aboutNothing);
+    expect(said(completed)).toEqual({ ...aboutNothing, title: "Title 1", page_count: 1 });
+    let next = completed;
+    for (const type of ["rag.document.uploaded", "rag.ingestion.started"] as const) {
+      next = step(next, type).document;
+      expect(said(next)).toEqual(said(completed));
+    }
+    expect(said(step(next, "rag.ingestion.failed").document)).toEqual(said(completed));
+    expect(said(step(next, "rag.ingestion.completed").document).title).toBe("Title 2");
+  });
+
+  test("is replaced as a whole, by nothing too: events of older logs tell nothing", () => {
+    const processing = step(
+      step(documentIn("completed"), "rag.document.uploaded").document,
+      "rag.ingestion.started",
+    );
+    const { version } = processing.document;
+    const { document } = advance(
+      processing.document,
+      "rag.ingestion.completed",
+      { job_id, version, chunks_created: 1, processing_time_ms: 1 },
+      context,
+    );
+    expect(said(document)).toEqual(aboutNothing);
+  });
+
+  test("is tidy, and never longer than a line", () => {
+    const found = {
+      title: ` On\u0000\n locks ${"x".repeat(600)}`,
+      page_count: 2,
+      facts: { author: "\t", language: "de" },
+    };
+    const about = aboutOf(found);
+    expect(about).toMatchObject({ author: null, authored_at: null, language: "de", page_count: 2 });
+    expect(about.title).toMatch(/^On locks x{491}$/);
+    expect(aboutOf({ title: `${"x".repeat(499)}😀`, page_count: null }).title?.isWellFormed()).toBe(true);
+    expect(aboutOf({ title: null, page_count: null })).toEqual(aboutNothing);
+  });
+});
 
 describe("the journey", () => {
   const states: JourneyState[] = ["none", ...documentStatuses, "deleted"];

@@ -1,6 +1,10 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { matchesFilter, type SearchFilter, searchFilterSchema } from "../src/filter.ts";
+import { type About, aboutNothing } from "../src/about.ts";
+import type { Metadata } from "../src/document.ts";
+import { isLanguageWithin, matchesFilter, type SearchFilter, searchFilterSchema } from "../src/filter.ts";
+
+const withMetadata = (metadata: Metadata) => ({ metadata, about: aboutNothing });
 
 const metadata = { lang: "de", year: 2024, open: true, tags: ["a", "b", 3], nothing: null, "a.b": "x" };
 
@@ -35,12 +39,12 @@ describe("matchesFilter", () => {
     [{ lang: "de", year: { lt: 2025 } }, true],
   ] satisfies [SearchFilter, boolean][])("%j → %s", (filter, fits) => {
     expect(searchFilterSchema.parse(filter)).toEqual(filter);
-    expect(matchesFilter(metadata, filter)).toBe(fits);
+    expect(matchesFilter(withMetadata(metadata), filter)).toBe(fits);
   });
 
   test("a name of every object's own is a field like any other", () => {
-    expect(matchesFilter({}, { constructor: "x" })).toBe(false);
-    expect(matchesFilter({}, { toString: {} })).toBe(false);
+    expect(matchesFilter(withMetadata({}), { constructor: "x" })).toBe(false);
+    expect(matchesFilter(withMetadata({}), { toString: {} })).toBe(false);
   });
 
   test("more conditions never find more", () => {
@@ -57,12 +61,63 @@ describe("matchesFilter", () => {
         fc.dictionary(field, fc.oneof(scalar, fc.array(scalar, { maxLength: 3 })), { noNullPrototype: true }),
         fc.dictionary(field, condition, { noNullPrototype: true }),
         (values, filter) => {
-          const parts = Object.entries(filter).map(([key, value]) => matchesFilter(values, { [key]: value }));
-          expect(matchesFilter(values, filter)).toBe(parts.every(Boolean));
+          const document = withMetadata(values);
+          const parts = Object.entries(filter).map(([key, value]) =>
+            matchesFilter(document, { [key]: value }),
+          );
+          expect(matchesFilter(document, filter)).toBe(parts.every(Boolean));
         },
       ),
     );
   });
+});
+
+describe("what a document says of itself", () => {
+  const about: About = {
+    title: "On Quartz",
+    author: "Ann Lee",
+    authored_at: "2019-03",
+    modified_at: null,
+    language: "en-GB",
+    page_count: 12,
+  };
+
+  test.each([
+    [{ title: "On Quartz" }, true],
+    [{ title: "on quartz" }, false],
+    [{ author: { in: ["Bo", "Ann Lee"] } }, true],
+    [{ authored_at: { gte: "2019", lt: "2020" } }, true],
+    [{ authored_at: { gte: "2019-04" } }, false],
+    [{ modified_at: {} }, false],
+    [{ page_count: { gt: 10 } }, true],
+    [{ page_count: "12" }, false],
+    [{ language: "en" }, true],
+    [{ language: "EN-gb" }, true],
+    [{ language: "en-US" }, false],
+    [{ language: { in: ["de", "en"] } }, true],
+    [{ language: "e" }, false],
+  ] satisfies [SearchFilter, boolean][])("%j → %s", (filter, fits) => {
+    expect(matchesFilter({ metadata: { other: 1 }, about }, filter)).toBe(fits);
+  });
+
+  test("stands back behind the user's metadata of the same name, null too", () => {
+    const metadata = { title: "Mine", language: ["fr"], author: null };
+    expect(matchesFilter({ metadata, about }, { title: "Mine" })).toBe(true);
+    expect(matchesFilter({ metadata, about }, { title: "On Quartz" })).toBe(false);
+    expect(matchesFilter({ metadata, about }, { language: "en" })).toBe(false);
+    expect(matchesFilter({ metadata, about }, { language: "FR" })).toBe(false);
+    expect(matchesFilter({ metadata, about }, { author: "Ann Lee" })).toBe(false);
+  });
+});
+
+test.each([
+  ["zh-Hant-TW", "zh", true],
+  ["zh-Hant-TW", "zh-hant", true],
+  ["zh-Hant-TW", "zh-TW", false],
+  ["en", "en-GB", false],
+  ["eng", "en", false],
+])("%s is within %s: %s", (tag, range, within) => {
+  expect(isLanguageWithin(tag, range)).toBe(within);
 });
 
 test.each([

@@ -1,4 +1,5 @@
 /** What keyword searches take for words, the same whichever database looks for them. */
+import type { IndexEntry } from "../ports/vector-index.ts";
 
 const WORD = /[\p{L}\p{N}\p{M}\p{Co}]+/gu;
 const SPACELESS =
@@ -30,6 +31,17 @@ export function separateWords(text: string): string {
     const pairs = characters.slice(1).map((character, place) => `${characters[place]}${character}`);
     return ` ${[...characters, ...pairs].join(" ")} `;
   });
+}
+
+/**
+ * By what an entry's document is called: the file name, its title and author. A title that stands among the headings above
+ * the chunk is left out: most are taken from there, and its words count there already.
+ */
+export function namesOf({ chunk, filename, about }: IndexEntry): string {
+  const title = about?.title ?? "";
+  return [filename, chunk.heading_path.includes(title) ? "" : title, about?.author]
+    .filter((name) => name)
+    .join(" ");
 }
 
 /** The words of a text, as they stand in it. */

@@ -49,7 +49,10 @@ program
   .description("find passages by meaning and by words")
   .argument("<query>")
   .option("-c, --collection <name>", "search only there; default: everywhere")
-  .option("-f, --filter <json>", 'conditions on metadata, such as {"year": {"gte": 2020}}')
+  .option(
+    "-f, --filter <json>",
+    'conditions on metadata, title, author, language …, such as {"authored_at": {"gte": "2020"}}',
+  )
   .option("-k, --top-k <n>", "the most hits to show (default: 10)", integer(1, 100))
   .addOption(
     new Option("--mode <mode>", "by words, by meaning, or both (default: hybrid)").choices([

@@ -1,4 +1,5 @@
 /** `sluice search "…"`. */
+import { citationOf } from "../about.ts";
 import { loadConfig } from "../config.ts";
 import { searchFilterSchema } from "../filter.ts";
 import { placeOf } from "../search/place.ts";
@@ -55,10 +56,12 @@ export async function search(query: string, options: SearchOptions): Promise<voi
 }
 
 function describeHit(hit: SearchHit, rank: number, query: string): string {
+  const citation = citationOf(hit.about, hit.heading_path);
   const where = placeOf(hit);
   const place = [
     styled("bold", printable(hit.filename)),
     ...(where === undefined ? [] : [printable(where)]),
+    ...(citation === "" ? [] : [printable(citation)]),
     ...(hit.heading_path.length === 0 ? [] : [printable(hit.heading_path.join(" › "))]),
     styled("dim", hit.score.toFixed(3)),
   ].join("  ");

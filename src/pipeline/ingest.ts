@@ -2,6 +2,7 @@
  * The pipeline: its stages in one list, and the runner that takes a document through them. A stage whose checkpoint
  * is stored is not run again (G4); the last transaction publishes everything at once (G13).
  */
+import { aboutNothing, aboutOf } from "../about.ts";
 import { isTerminal } from "../document.ts";
 import type { Stage as StageName } from "../events.ts";
 import { type ClaimedJob, type NewJob, REMOVE_ENTRIES, reembedJob } from "../job.ts";
@@ -13,7 +14,7 @@ import { createJournal } from "./journal.ts";
 import type { Stage, StageContext, StageTools } from "./stage.ts";
 import { type Chunked, chunk } from "./stages/chunk.ts";
 import { embed } from "./stages/embed.ts";
-import { extract } from "./stages/extract.ts";
+import { type ExtractCheckpoint, extract } from "./stages/extract.ts";
 import { indexChunks } from "./stages/index-chunks.ts";
 
 /** Each stage's output is the next one's input. */
@@ -72,6 +73,7 @@ export async function ingest(
     source,
     collection: current.collection,
     document: current,
+    about,
     job,
     lease: claimed,
     signal,
@@ -82,6 +84,7 @@ export async function ingest(
   });
   let stage_name: StageName = pipeline[0].name;
   let kept: Record<string, unknown> | undefined;
+  let about = aboutNothing;
   let output: unknown;
   for (const stage of pipeline as readonly Stage<unknown, unknown>[]) {
     signal.throwIfAborted();
@@ -89,12 +92,14 @@ export async function ingest(
     const checkpoint = done.get(stage.name);
     kept = isPartial(checkpoint) ? checkpoint : undefined;
     if (checkpoint && !kept) {
+      if (stage.name === "extracting") about = aboutOf(checkpoint as ExtractCheckpoint);
       output = await stage.restore(checkpoint, contextUnder(under));
       continue;
     }
     const stage_started = system.monotonic();
     const result = await stage.run(output, contextUnder(under));
     output = result.output;
+    if (stage.name === "extracting") about = aboutOf(result.checkpoint as ExtractCheckpoint);
     const completed = {
       event_type: "rag.ingestion.stage_completed" as const,
       data: {
@@ -134,6 +139,7 @@ export async function ingest(
               version,
               chunks_created: chunked.chunks_created,
               processing_time_ms: await processingTime(dependencies, claimed, started_at),
+              about,
             },
           },
         ],

@@ -80,6 +80,7 @@ async function addVectors(
     source,
     collection,
     document,
+    about: document.about,
     job: claimed.job,
     lease: claimed,
     signal,

@@ -1,4 +1,5 @@
 /** What a stage is, and what it is given. */
+import type { About } from "../about.ts";
 import type { DocumentRecord, DocumentVersion } from "../document.ts";
 import type { Stage as StageName } from "../events.ts";
 import type { Job, Lease } from "../job.ts";
@@ -26,6 +27,8 @@ export interface StageContext extends StageTools {
   collection: string;
   /** As the attempt found it. */
   document: DocumentRecord;
+  /** What this version says of itself, known once it is extracted. */
+  about: About;
   job: Job;
   /** Of that job, in whose name it runs. */
   lease: Lease;

@@ -2,6 +2,7 @@ import type { Chunk } from "../chunk.ts";
 import type { DocumentRecord, DocumentStatus, DocumentVersion } from "../document.ts";
 import type { ErrorInfo } from "../errors.ts";
 import type { NewEvent, SluiceEvent, Stage } from "../events.ts";
+import type { SearchFilter } from "../filter.ts";
 import type { Lease, NewJob } from "../job.ts";
 import type { CollectionStore } from "./collection-store.ts";
 import type { EmbedderRegister, EmbeddersInForce } from "./embedder-register.ts";
@@ -115,6 +116,8 @@ export interface DocumentQuery {
   status?: DocumentStatus;
   /** Only documents that came inside this one. */
   parent_document_id?: string;
+  /** Only documents that satisfy it, as `matchesFilter` says. */
+  filter?: SearchFilter;
   /** Documents that come after this id in the list's order (newest first). */
   before?: string;
   limit: number;

@@ -1,3 +1,4 @@
+import type { About } from "../about.ts";
 import type { Chunk } from "../chunk.ts";
 import type { SearchFilter } from "../filter.ts";
 import type { Lease } from "../job.ts";
@@ -10,6 +11,8 @@ export interface IndexEntry {
   vector: Float32Array;
   /** The version's: its words are searched as well. */
   filename?: string;
+  /** What the version says of itself: the words of its title and author are searched as well, and filters see all of it. */
+  about?: About;
 }
 
 export interface IndexScope {
@@ -68,8 +71,8 @@ export interface VectorIndex {
    */
   nearest(scope: IndexScope, vector: Float32Array, limit: number): Promise<IndexHit[]>;
   /**
-   * The `limit` entries that match the words best (BM25 or alike), best first: in their text, the headings above it or the
-   * file name. Same MUSTs.
+   * The `limit` entries that match the words best (BM25 or alike), best first: in their text, the headings above it, the
+   * file name, the title or the author. Same MUSTs.
    * Any of the words is enough. A word MUST match itself in every language, whatever its case; of scripts that leave no
    * spaces between words, a part of a run MUST match. English words MUST match their common inflections (ship, ships), and
    * English stop words MUST NOT count where the query has other words.

@@ -22,7 +22,11 @@ export type SearchMode = (typeof searchModes)[number];
 export const searchRequestSchema = z.strictObject({
   query: z.string().trim().min(1).max(2_000),
   collection: collectionSchema.optional().describe("search only here; default: everywhere"),
-  filter: searchFilterSchema.optional().describe("conditions on the documents' metadata"),
+  filter: searchFilterSchema
+    .optional()
+    .describe(
+      "conditions on the documents' metadata, and on their title, author, authored_at, modified_at, language and page_count",
+    ),
   top_k: z.int().min(1).max(100).default(10).describe("the most hits to answer"),
   mode: searchModeSchema.default("hybrid"),
   expand: z
@@ -56,6 +60,7 @@ export const searchHitSchema = z.object({
   heading_path: chunkSchema.shape.heading_path,
   section: sectionSchema.optional().describe("where the request asked for it"),
   metadata: documentSchema.shape.metadata,
+  about: documentSchema.shape.about,
   filename: documentSchema.shape.filename,
   collection: documentSchema.shape.collection,
   media_type: documentSchema.shape.media_type,
@@ -237,7 +242,7 @@ function toHits(candidates: IndexHit[], located: LocatedChunk[]): SearchHit[] {
     if (chunk.version !== version || document.searchable_version !== version) return [];
     const { document_id, text, header, page, sheet, row_start, row_end } = chunk;
     const { char_start, char_end, heading_path } = chunk;
-    const { metadata, filename, collection, media_type, parent_document_id } = document;
+    const { metadata, about, filename, collection, media_type, parent_document_id } = document;
     return [
       {
         document_id,
@@ -254,6 +259,7 @@ function toHits(candidates: IndexHit[], located: LocatedChunk[]): SearchHit[] {
         char_end,
         heading_path,
         metadata,
+        about,
         filename,
         collection,
         media_type,

@@ -5,6 +5,7 @@ import { collectionViewSchema } from "../collection.ts";
 import { collectionSchema, documentSchema, documentStatusSchema, metadataSchema } from "../document.ts";
 import { type ErrorCode, errorTable, SluiceError } from "../errors.ts";
 import { anyEventSchema, eventTypes } from "../events.ts";
+import { searchFilterSchema } from "../filter.ts";
 import { jobSchema } from "../job.ts";
 
 const fieldErrorSchema = z.object({
@@ -69,18 +70,21 @@ export const uploadAnswerSchema = z.union([
   z.object({ documents: z.array(acceptedSchema) }).describe("when several files came, in their order"),
 ]);
 
-const metadataTextSchema = z
-  .string()
-  .transform((text, context) => {
-    try {
-      return JSON.parse(text) as unknown;
-    } catch {
-      context.addIssue({ code: "custom", message: "is not JSON" });
-      return z.NEVER;
-    }
-  })
+/** What stands in a query or a form as JSON. */
+const jsonTextSchema = z.string().transform((text, context) => {
+  try {
+    return JSON.parse(text) as unknown;
+  } catch {
+    context.addIssue({ code: "custom", message: "is not JSON" });
+    return z.NEVER;
+  }
+});
+const metadataTextSchema = jsonTextSchema
   .pipe(metadataSchema)
   .describe("a JSON object; searches can filter by it");
+export const filterTextSchema = jsonTextSchema
+  .pipe(searchFilterSchema)
+  .describe('a JSON object, as searches take it: `{"language":"en","authored_at":{"gte":"2019"}}`');
 
 export const uploadFieldsSchema = z.strictObject({
   collection: collectionSchema.optional().describe("default: `default`"),

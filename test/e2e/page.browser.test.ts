@@ -137,6 +137,7 @@ describe("the page", () => {
     const row = rowOf(page, "lock.md");
     await row.getByText("Ready", { exact: true }).waitFor();
     expect(await row.textContent()).toMatch(/\d passages?.*answered in \d+\sms/);
+    expect(await row.locator(".about").textContent()).toBe("How a lock works · English");
     // The upload and nothing else: what happened then came over the stream.
     expect(requests.slice(before)).toEqual(["POST /v1/documents"]);
 
@@ -144,6 +145,8 @@ describe("the page", () => {
     await page.getByRole("button", { name: "Search" }).click();
     const hit = page.locator(".hit").filter({ hasText: "Side ponds keep half" }).first();
     await hit.waitFor();
+    // Its title stands among the headings.
+    expect(await hit.locator(".about").count()).toBe(0);
     expect(await hit.locator("mark").allTextContents()).toContain("ponds");
     expect(await hit.textContent()).toContain("How a lock works › Saving water");
     await expectAccessible(page);

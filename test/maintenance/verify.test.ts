@@ -1,6 +1,7 @@
 import { readFile, rm, truncate, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
+import { aboutNothing } from "../../src/about.ts";
 import { openDatabase } from "../../src/adapters/sqlite/schema.ts";
 import { SluiceError } from "../../src/errors.ts";
 import { inspectJob } from "../../src/maintenance/inspect-job.ts";
@@ -289,6 +290,18 @@ describe("the log", () => {
     expect(await check.codes({ repair: true })).toEqual(["+record_differs"]);
     expect(await rig.get(document_id)).toEqual(before);
     expect(await check.verify()).toEqual([]);
+  });
+
+  test("documents of before they told anything of themselves are in order, and tell nothing", async () => {
+    const { rig, document_id, check } = await openSearchable();
+    tamper(rig, "UPDATE events SET data = json_remove(data, '$.about')");
+    tamper(rig, "UPDATE documents SET about = NULL");
+    expect(await check.verify()).toEqual([]);
+    expect((await rig.get(document_id)).about).toEqual(aboutNothing);
+    tamper(rig, `UPDATE documents SET about = '${JSON.stringify({ ...aboutNothing, title: "Other" })}'`);
+    expect((await check.verify())[0]?.message).toMatch(/otherwise of about/);
+    expect(await check.codes({ repair: true })).toEqual(["+record_differs"]);
+    expect((await rig.get(document_id)).about).toEqual(aboutNothing);
   });
 
   test("events that are missing or can't have been are told", async () => {

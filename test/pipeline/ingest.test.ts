@@ -1,4 +1,5 @@
 import { describe, expect, test } from "vitest";
+import { SluiceError } from "../../src/errors.ts";
 import type { SluiceEvent } from "../../src/events.ts";
 import type { Accepted } from "../../src/intake/upload.ts";
 import { ConflictError } from "../../src/ports/document-store.ts";
@@ -122,6 +123,24 @@ test("the processing time runs from the first start, whatever happened in betwee
   await rig.settled(document_id);
   const last = (await rig.events(document_id)).at(-1);
   expect(last).toMatchObject({ event_type: "rag.ingestion.completed", data: { processing_time_ms: 4_200 } });
+});
+
+test("what a document says of itself outlives the attempt that read it", async () => {
+  const embedder = createTestEmbedder();
+  embedder.before = () => {
+    embedder.before = () => {};
+    throw new SluiceError("embedder_unavailable", "not yet");
+  };
+  const rig = await openRig({ embedder });
+  const text = `---\ntitle: Locks\n---\n\n${paragraphs(CHUNKS)}`;
+  const { document_id, job_id } = await rig.upload(text, { filename: "a.md" });
+  await rig.worker().start();
+  const { about } = await rig.settled(document_id);
+  expect(await rig.job(job_id)).toMatchObject({ state: "succeeded", attempts: 2 });
+  expect(about).toMatchObject({ title: "Locks", author: null, page_count: null });
+  const events = await rig.expectReplays(document_id);
+  expect(events.at(-1)).toMatchObject({ event_type: "rag.ingestion.completed", data: { about } });
+  expect((await rig.index.matching({ tenant_id }, "locks", 100)).length).toBeGreaterThanOrEqual(CHUNKS);
 });
 
 test("a job that finds its work done, or its document gone, ends without an event", async () => {

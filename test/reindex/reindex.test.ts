@@ -209,6 +209,7 @@ test("an index of an earlier version serves by the embedder that it was made wit
     ALTER TABLE chunks DROP COLUMN row_end; ALTER TABLE chunks DROP COLUMN section_start;
     ALTER TABLE chunks DROP COLUMN header;
     DROP TABLE collections;
+    ALTER TABLE documents DROP COLUMN about;
     PRAGMA user_version = 5`);
   db.close();
   const { documents, index } = await rig.connect();

@@ -1,4 +1,5 @@
 import { beforeEach, describe, expect, test } from "vitest";
+import { aboutNothing } from "../../src/about.ts";
 import { createHashingEmbedder } from "../../src/adapters/hashing/embedder.ts";
 import type { DocumentRecord, Metadata } from "../../src/document.ts";
 import { SluiceError } from "../../src/errors.ts";
@@ -35,6 +36,7 @@ function documentOf(name: string, version: number, more: Partial<DocumentRecord>
     searchable_version: version,
     chunks_created: 1,
     metadata: {},
+    about: aboutNothing,
     created_at: time,
     updated_at: time,
     correlation_id: "cor_1",
@@ -85,7 +87,7 @@ function createLibrary() {
     return [...shelf.values()]
       .filter(({ document }) => document.tenant_id === scope.tenant_id)
       .filter(({ document }) => scope.collection === undefined || document.collection === scope.collection)
-      .filter(({ document }) => matchesFilter(document.metadata, scope.filter ?? {}))
+      .filter(({ document }) => matchesFilter(document, scope.filter ?? {}))
       .flatMap(({ chunks }) => chunks)
       .map((chunk) => {
         const { chunk_id, document_id, version } = chunk;
@@ -176,10 +178,12 @@ const stepsTaken = () => library.calls.map(({ step }) => step);
 
 describe("an answer", () => {
   const metadata: Metadata = { year: 2026 };
+  const about = { ...aboutNothing, title: "A report", author: "Ann Lee", authored_at: "2019" };
 
   test("holds everything needed to cite, in the documented form", async () => {
     await library.publish("report", 3, ["penguins keep warm", "invoices are due"], {
       metadata,
+      about,
       media_type: "text/html",
     });
     const answer = await search("t1", { query: "  invoices  ", top_k: 1 });
@@ -204,6 +208,7 @@ describe("an answer", () => {
           char_end: 116,
           heading_path: ["Part", "report"],
           metadata,
+          about,
           filename: "report.txt",
           collection: "default",
           media_type: "text/html",

@@ -1,4 +1,5 @@
 import { expect, test } from "vitest";
+import { aboutNothing } from "../../src/about.ts";
 import { advance, type Document, type DocumentRecord, type DocumentSeed } from "../../src/document.ts";
 import type { EventData, EventType, SluiceEvent } from "../../src/events.ts";
 import { initialState, reduce, type State, sortedRows } from "../../web/src/state.ts";
@@ -12,6 +13,8 @@ const first = { job_id: "job_1", version: 1 };
 const second = { job_id: "job_2", version: 2 };
 const file = { filename: "a.txt", media_type: "text/plain", size_bytes: 3, sha256: "00" };
 
+const about = { ...aboutNothing, title: "A", page_count: 3 };
+
 /** Every kind of event that leaves the document there, in an order that the journey allows. */
 const steps: { [T in EventType]: [T, EventData<T>] }[EventType][] = [
   ["rag.document.uploaded", { ...first, ...file }],
@@ -23,7 +26,7 @@ const steps: { [T in EventType]: [T, EventData<T>] }[EventType][] = [
   ["rag.ingestion.failed", { ...first, attempt: 2, error }],
   ["rag.ingestion.requested", { ...first, reason: "retry" }],
   ["rag.ingestion.started", { ...first, attempt: 1, worker_id: "wrk_1" }],
-  ["rag.ingestion.completed", { ...first, chunks_created: 4, processing_time_ms: 5 }],
+  ["rag.ingestion.completed", { ...first, chunks_created: 4, processing_time_ms: 5, about }],
   ["rag.document.uploaded", { ...second, ...file, filename: "b.txt" }],
   ["rag.ingestion.started", { ...second, attempt: 1, worker_id: "wrk_1" }],
   ["rag.ingestion.progressed", { ...second, stage: "embedding", done: 2, total: 4 }],

@@ -1,5 +1,13 @@
 import { expect, test } from "vitest";
-import { excerptOf, formatBytes, formatDuration, markWords, wordBoundary } from "../../web/src/words.ts";
+import { aboutNothing, citationOf } from "../../src/about.ts";
+import {
+  aboutWords,
+  excerptOf,
+  formatBytes,
+  formatDuration,
+  markWords,
+  wordBoundary,
+} from "../../web/src/words.ts";
 
 const marked = (text: string, query: string) =>
   markWords(text, query)
@@ -61,4 +69,32 @@ test("sizes and durations read well at every order", () => {
     "1.5\u00a0s",
     "1\u00a0min 1\u00a0s",
   ]);
+});
+
+test("what a document says of itself is told as far as it goes", () => {
+  const about = {
+    title: "Locks",
+    author: "Ada Lock",
+    authored_at: "2019-03-05T10:00:00Z",
+    modified_at: "2020",
+    language: "pt-BR",
+    page_count: 12,
+  };
+  expect(citationOf(about)).toBe("Locks — Ada Lock, 2019");
+  expect(aboutWords(about, "application/pdf")).toEqual([
+    "Locks — Ada Lock, 2019-03-05",
+    "Brazilian Portuguese",
+    "12 pages",
+  ]);
+  expect(citationOf({ ...about, title: null })).toBe("Ada Lock, 2019");
+  expect(citationOf({ ...about, author: null })).toBe("Locks — 2019");
+  expect(citationOf({ ...about, title: null, author: null })).toBe("");
+  expect(citationOf(aboutNothing)).toBe("");
+  expect(citationOf(about, ["Locks", "Gates"])).toBe("Ada Lock, 2019");
+  expect(citationOf({ ...about, author: null }, ["Locks"])).toBe("");
+  expect(aboutWords(aboutNothing, "text/plain")).toEqual([]);
+  const sheet = { ...aboutNothing, page_count: 1 };
+  expect(aboutWords(sheet, "application/vnd.oasis.opendocument.spreadsheet")).toEqual(["1 sheet"]);
+  expect(aboutWords({ ...sheet, page_count: 3 }, "application/vnd.ms-powerpoint")).toEqual(["3 slides"]);
+  expect(aboutWords({ ...aboutNothing, language: "not a tag" }, "text/plain")).toEqual(["not a tag"]);
 });

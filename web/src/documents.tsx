@@ -12,7 +12,7 @@ import {
   type Upload,
 } from "./state.ts";
 import type { Uploader } from "./uploader.ts";
-import { formatBytes, formatDuration, kindOf, plural } from "./words.ts";
+import { aboutWords, formatBytes, formatDuration, kindOf, plural } from "./words.ts";
 
 interface DocumentsProps {
   state: State;
@@ -126,6 +126,7 @@ interface DocumentRowProps {
 function DocumentRow({ row, parent, answer, onGone }: DocumentRowProps) {
   const { document } = row;
   const { document_id, filename, status, error } = document;
+  const about = aboutWords(document.about, document.media_type).join(" · ");
   const [busy, setBusy] = useState(false);
   const [refusal, setRefusal] = useState<string | null>(null);
   const [sure, setSure] = useState(false);
@@ -158,6 +159,11 @@ function DocumentRow({ row, parent, answer, onGone }: DocumentRowProps) {
         )}
         <Pill kind={status} text={statusWords(row)} />
       </div>
+      {about !== "" && (
+        <p class="about" title={about}>
+          {about}
+        </p>
+      )}
       <StageBar row={row} />
       {error !== null && <p class={status === "failed" ? "error" : "warning"}>{error.message}</p>}
       {refusal !== null && (

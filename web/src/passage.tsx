@@ -1,5 +1,6 @@
 /** The cited passage, in its document. */
 import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
+import { citationOf } from "../../src/about.ts";
 import { placeOf } from "../../src/search/place.ts";
 import { getText, type SearchHit } from "./api.ts";
 import { HeadingPath, Marked, TableHeader } from "./search.tsx";
@@ -34,6 +35,7 @@ export function Passage({ hit, query, onClose }: PassageProps) {
   }, [hit]);
 
   const where = placeOf(hit);
+  const citation = citationOf(hit.about, hit.heading_path);
   // The document may have been ingested anew since the search.
   const moved = text !== null && text.slice(hit.char_start - from, hit.char_end - from) !== hit.text;
   return (
@@ -42,6 +44,7 @@ export function Passage({ hit, query, onClose }: PassageProps) {
         <header>
           <div>
             <h2 id="passage-title">{hit.filename}</h2>
+            {citation !== "" && <p class="about">{citation}</p>}
             <p class="hint">
               <HeadingPath path={hit.heading_path} />
               <span class="place">

@@ -1,5 +1,6 @@
 /** Asking, and what was found. */
 import { useEffect, useRef, useState } from "preact/hooks";
+import { citationOf } from "../../src/about.ts";
 import { placeOf } from "../../src/search/place.ts";
 import { type SearchHit, type SearchMode, search } from "./api.ts";
 import { sampleQuestion } from "./sample.ts";
@@ -155,6 +156,7 @@ function foundWords(count: number, milliseconds: number): string {
 
 function Hit({ hit, query, onOpen }: { hit: SearchHit; query: string; onOpen: () => void }) {
   const where = placeOf(hit);
+  const citation = citationOf(hit.about, hit.heading_path);
   return (
     <button class="hit" type="button" onClick={onOpen}>
       <span class="where">
@@ -164,6 +166,7 @@ function Hit({ hit, query, onOpen }: { hit: SearchHit; query: string; onOpen: ()
           {hit.score.toPrecision(3)}
         </span>
       </span>
+      {citation !== "" && <span class="about">{citation}</span>}
       <HeadingPath path={hit.heading_path} />
       <TableHeader header={hit.header} />
       <span class="excerpt">

@@ -5,6 +5,7 @@
  * an event only sets fields, so events that a list already holds may be applied to it again and the outcome is the
  * same, as long as all later ones follow. Events that arrive while a list is under way are kept and applied to it.
  */
+import { aboutNothing } from "../../src/about.ts";
 import type { Document } from "../../src/document.ts";
 import type { SluiceEvent, Stage } from "../../src/events.ts";
 
@@ -206,6 +207,7 @@ function applyEvent(row: Row | undefined, event: SluiceEvent): Row | undefined {
       chunks_created: old?.chunks_created ?? 0,
       // Not in the event, and not shown.
       metadata: old?.metadata ?? {},
+      about: old?.about ?? aboutNothing,
       created_at: old?.created_at ?? event.timestamp,
       updated_at: event.timestamp,
       correlation_id: event.correlation_id,
@@ -238,7 +240,7 @@ function applyEvent(row: Row | undefined, event: SluiceEvent): Row | undefined {
       return { ...row, document: { ...document, status: "processing", stage: next, progress } };
     }
     case "rag.ingestion.completed": {
-      const { version, chunks_created, processing_time_ms } = event.data;
+      const { version, chunks_created, processing_time_ms, about = aboutNothing } = event.data;
       return {
         ...begun,
         processing_time_ms,
@@ -250,6 +252,7 @@ function applyEvent(row: Row | undefined, event: SluiceEvent): Row | undefined {
           error: null,
           searchable_version: version,
           chunks_created,
+          about,
         },
       };
     }

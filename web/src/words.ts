@@ -1,5 +1,6 @@
 /** Small texts: sizes, durations, kinds of file, and which words of a passage a query meant. Pure. */
 
+import type { About } from "../../src/about.ts";
 import { queryWordsOf } from "../../src/adapters/keywords.ts";
 
 // A number and its unit never part at the end of a line: U+00A0 is a space that does not break.
@@ -39,6 +40,32 @@ export function kindOf(media_type: string, filename: string): string {
   };
   const extension = /\.([A-Za-z0-9]{1,4})$/.exec(filename)?.[1]?.toUpperCase();
   return known[media_type] ?? extension ?? "FILE";
+}
+
+/** All that a document says of itself, piece by piece. */
+export function aboutWords(about: About, media_type: string): string[] {
+  const { title, author, authored_at, language, page_count } = about;
+  const by = [author, authored_at?.slice(0, 10)].filter(Boolean).join(", ");
+  return [
+    [title, by].filter(Boolean).join(" — "),
+    language === null ? "" : languageName(language),
+    page_count === null ? "" : plural(page_count, pageWord(media_type)),
+  ].filter(Boolean);
+}
+
+const languageNames = new Intl.DisplayNames("en", { type: "language" });
+
+function languageName(tag: string): string {
+  try {
+    return languageNames.of(tag) ?? tag;
+  } catch {
+    return tag; // Not every extractor checks what it found.
+  }
+}
+
+function pageWord(media_type: string): string {
+  if (/presentation|powerpoint/.test(media_type)) return "slide";
+  return /spreadsheet|excel/.test(media_type) ? "sheet" : "page";
 }
 
 /** A piece of text, and whether the query asked for it. */

@@ -2,6 +2,7 @@
 import type { ExtractedText } from "../../chunk.ts";
 import type { ExtractionSource, Extractor } from "../../ports/extractor.ts";
 import { containedType, isContainer } from "./container.ts";
+import { listenForFacts } from "./facts.ts";
 import { fileContent, headOf } from "./input.ts";
 import { filesInside } from "./inside.ts";
 import { mediaTypes, readerOf } from "./registry.ts";
@@ -22,8 +23,17 @@ export async function readDocument(
     ? containedType(content.bytes, filename)
     : undefined;
   const read = contained === undefined ? declared : await readerOf(contained, filename);
-  const input: ReaderInput = Object.assign(content, options, { filename, progress });
-  return read(input);
+  const listening = listenForFacts();
+  const { part } = options;
+  const heard: Pick<ReaderInput, "part"> | undefined = part && {
+    part(next) {
+      listening.hear(next);
+      return part(next);
+    },
+  };
+  const extracted = await read(Object.assign(content, options, heard, { filename, progress }));
+  listening.hear(extracted);
+  return { ...extracted, facts: await listening.finish(extracted.facts) };
 }
 
 /**

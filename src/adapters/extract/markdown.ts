@@ -2,7 +2,7 @@
  * Markdown (CommonMark with GitHub's tables). The document's text is the source itself, so that offsets point into
  * the file as its author knows it; only the blocks are found. Inline marks stay.
  */
-import type { Block } from "../../chunk.ts";
+import type { Block, DocumentFacts, ExtractedText } from "../../chunk.ts";
 import { decodeBytes } from "./charset.ts";
 import { limits } from "./limits.ts";
 import { readPlainText } from "./plain.ts";
@@ -31,12 +31,12 @@ export async function readMarkdown(input: ReaderInput) {
   const { bytes, filename, progress } = input;
   progress(0, bytes.byteLength);
   const text = decodeBytes(bytes);
-  const { blocks, title } = scanMarkdown(text);
+  const { blocks, title, facts } = scanMarkdown(text);
   progress(bytes.byteLength, bytes.byteLength);
-  return finishText(filename, { text, blocks, page_count: null, title });
+  return finishText(filename, { text, blocks, page_count: null, title, facts });
 }
 
-export function scanMarkdown(text: string): { blocks: Block[]; title: string | null } {
+export function scanMarkdown(text: string): Pick<ExtractedText, "blocks" | "title" | "facts"> {
   const lines = linesOf(text);
   const blocks: Block[] = [];
   let title: string | null = null;
@@ -152,21 +152,49 @@ export function scanMarkdown(text: string): { blocks: Block[]; title: string | n
       add("heading", from, at, level);
     }
   }
-  return { blocks, title };
+  return { blocks, title, facts: matter.facts };
 }
 
-/** YAML between lines of three dashes at the very top (as Jekyll, Hugo and others write it): skipped, but its title is kept. */
-function frontMatter(lines: Line[]): { end: number; title: string | null } {
-  const none = { end: 0, title: null };
+interface FrontMatter {
+  end: number;
+  title: string | null;
+  facts: DocumentFacts;
+}
+
+/**
+ * YAML between lines of three dashes at the very top (as Jekyll, Hugo and others write it): skipped, but what it says of
+ * the document is kept.
+ */
+function frontMatter(lines: Line[]): FrontMatter {
+  const none = { end: 0, title: null, facts: {} };
   if (lines[0]?.text.trimEnd() !== "---") return none;
   const end = lines.findIndex(({ text }, index) => index > 0 && /^(---|\.\.\.)\s*$/.test(text));
   // A rule at the top of a text without front matter looks the same, but no key follows it.
   if (end === -1 || !lines.slice(1, end).some(({ text }) => /^[\w-]+\s*:/.test(text))) return none;
-  const found = lines
-    .slice(1, end)
-    .map(({ text }) => /^title\s*:\s*(.+?)\s*$/.exec(text)?.[1])
-    .find((title) => title !== undefined);
-  return { end: end + 1, title: found?.replace(/^(["'])(.*)\1$/, "$2") ?? null };
+  const values = new Map<string, string>();
+  for (const { text } of lines.slice(1, end)) {
+    const [, key = "", value = ""] = /^([\w-]+)\s*:\s*(.+?)\s*$/.exec(text) ?? [];
+    const name = key.toLowerCase();
+    if (!values.has(name)) values.set(name, value.replace(/^(["'])(.*)\1$/, "$2"));
+  }
+  const one = (...names: string[]) => names.map((name) => values.get(name)).find((value) => value);
+  // `[Ada, Bo]`; a list over several lines, a nested value and a block of text begin with a sign and are passed over.
+  const author = one("author", "authors")
+    ?.replace(/^\[(.*)\]$/, "$1")
+    .replaceAll(/["']/g, "");
+  const authored_at = one("date", "created");
+  const modified_at = one("lastmod", "last_modified_at", "updated", "modified");
+  const language = one("lang", "language");
+  return {
+    end: end + 1,
+    title: one("title") ?? null,
+    facts: {
+      ...(author === undefined || /^[[{|>&*]/.test(author) ? {} : { author }),
+      ...(authored_at === undefined ? {} : { authored_at }),
+      ...(modified_at === undefined ? {} : { modified_at }),
+      ...(language === undefined ? {} : { language }),
+    },
+  };
 }
 
 function linesOf(text: string): Line[] {

@@ -1,6 +1,7 @@
 /** A DocumentStore in memory. */
 import type { DocumentRecord } from "../../document.ts";
 import { type SluiceEvent, stages } from "../../events.ts";
+import { matchesFilter } from "../../filter.ts";
 import type { DocumentStore } from "../../ports/document-store.ts";
 import type { System } from "../../ports/system.ts";
 import { createMemoryCollections } from "./collections.ts";
@@ -41,7 +42,7 @@ export function createMemoryDocuments(state: MemoryState, system: System): Docum
         : structuredClone(livingDocument(state, tenant_id, document_id));
     },
 
-    listDocuments: async ({ tenant_id, collection, status, parent_document_id, before, limit }) => {
+    listDocuments: async ({ tenant_id, collection, status, parent_document_id, filter, before, limit }) => {
       const found: DocumentRecord[] = [];
       for (const { record, removed } of state.documents.values()) {
         if (removed || record.tenant_id !== tenant_id) continue;
@@ -49,6 +50,7 @@ export function createMemoryDocuments(state: MemoryState, system: System): Docum
         if (status !== undefined && record.status !== status) continue;
         if (parent_document_id !== undefined && record.parent_document_id !== parent_document_id) continue;
         if (before !== undefined && record.document_id >= before) continue;
+        if (filter !== undefined && !matchesFilter(record, filter)) continue;
         found.push(record);
       }
       found.sort((a, b) => (a.document_id < b.document_id ? 1 : -1));

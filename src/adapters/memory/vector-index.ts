@@ -6,7 +6,7 @@ import { passageOf } from "../../chunk.ts";
 import { SluiceError } from "../../errors.ts";
 import { matchesFilter } from "../../filter.ts";
 import type { IndexEntry, IndexHit, IndexScope, VectorIndex } from "../../ports/vector-index.ts";
-import { queryWordsOf, wordsOf } from "../keywords.ts";
+import { namesOf, queryWordsOf, wordsOf } from "../keywords.ts";
 import { embeddersOf } from "./embedders.ts";
 import { stem } from "./english.ts";
 import { requireLease } from "./job-changes.ts";
@@ -18,7 +18,7 @@ export function createMemoryIndex(state: MemoryState, embedder_id: string): Vect
     for (const { record, removed } of state.documents.values()) {
       if (removed || record.tenant_id !== scope.tenant_id || record.searchable_version === null) continue;
       if (scope.collection !== undefined && record.collection !== scope.collection) continue;
-      if (scope.filter && !matchesFilter(record.metadata, scope.filter)) continue;
+      if (scope.filter && !matchesFilter(record, scope.filter)) continue;
       rows.push(
         ...(state.rows.get(record.document_id)?.get(record.searchable_version)?.entries.values() ?? []),
       );
@@ -143,8 +143,8 @@ function toTerm(word: string): string {
 function bm25(entries: IndexEntry[], words: string[]): Scored[] {
   const wanted = new Set(words);
   const documents = entries.map((entry) => {
-    const { chunk, filename = "" } = entry;
-    const all = [passageOf(chunk), ...chunk.heading_path, filename].flatMap(wordsOf).map(toTerm);
+    const { chunk } = entry;
+    const all = [passageOf(chunk), ...chunk.heading_path, namesOf(entry)].flatMap(wordsOf).map(toTerm);
     const counts = new Map<string, number>();
     for (const word of all) if (wanted.has(word)) counts.set(word, (counts.get(word) ?? 0) + 1);
     return { entry, length: all.length, counts };

@@ -7,17 +7,61 @@ export const UNHELD = "unheld";
 type PineconeFilter = Record<string, unknown>;
 
 /**
- * Conditions that every fitting record passes: equality and lists, and ranges of numbers. Ranges of strings are not
- * among them, since Pinecone orders numbers only.
+ * Conditions that every fitting record passes: equality and lists, ranges of numbers, and ranges of a document's dates by
+ * day. Ranges of other strings are not among them, since Pinecone orders numbers only.
  *
  * @returns undefined when nothing of the filter can be checked there
  */
 export function pushDown(filter: SearchFilter): PineconeFilter[] | undefined {
   const conditions = Object.entries(filter).flatMap(([field, wanted]) => {
-    const held = translate(`m.${field}`, wanted);
+    const held =
+      (isDated(field) ? translateDays(`d.${field}`, wanted) : undefined) ??
+      translate(`m.${field}`, field === "language" ? inAnyCase(wanted) : wanted);
     return held === undefined ? [] : [{ $or: [...held, { [UNHELD]: { $eq: field } }] }];
   });
   return conditions.length === 0 ? undefined : conditions;
+}
+
+const dated = ["authored_at", "modified_at"];
+
+/** Whether records hold a field as days, `d.<field>`, as well. */
+export function isDated(field: string): boolean {
+  return dated.includes(field);
+}
+
+/**
+ * The day of an ISO 8601 date or time, as a number in the same order: what comes later as a string is never on an earlier
+ * day. 0 stands for a month or a day that isn't named. Undefined for what is no date.
+ */
+export function dayOf(text: string): number | undefined {
+  const parts = /^(\d{4})(?:-(\d\d)(?:-(\d\d)(?:T.*)?)?)?$/s.exec(text);
+  return parts === null
+    ? undefined
+    : Number(
+        parts
+          .slice(1, 4)
+          .map((part) => part ?? "00")
+          .join(""),
+      );
+}
+
+/** The bounds of a range that are dates, a day wide: whatever is on the bound's day passes. */
+function translateDays(name: string, wanted: FilterCondition): PineconeFilter[] | undefined {
+  if (typeof wanted !== "object" || "in" in wanted) return undefined;
+  const tests = Object.entries(wanted).flatMap(([order, bound]) => {
+    const day = typeof bound === "string" ? dayOf(bound) : undefined;
+    return day === undefined ? [] : [{ [name]: { [order.startsWith("g") ? "$gte" : "$lte"]: day } }];
+  });
+  if (tests.length === 0) return undefined;
+  return [tests.length === 1 ? (tests[0] as PineconeFilter) : { $and: tests }];
+}
+
+/** Records hold the languages that documents say they are in in small letters; users' own are as they are. */
+function inAnyCase(wanted: FilterCondition): FilterCondition {
+  const values = typeof wanted !== "object" ? [wanted] : "in" in wanted ? wanted.in : undefined;
+  if (values === undefined) return wanted;
+  const small = values.map((value) => (typeof value === "string" ? value.toLowerCase() : value));
+  return { in: [...new Set([...values, ...small])] };
 }
 
 /** Alternatives, one of which a held value fulfils when it fits. */

@@ -1,8 +1,9 @@
 /** Chunks as Pinecone's records: ids, metadata and batches within its limits. Pure. */
 import type { Metadata } from "../../document.ts";
+import type { Filterable } from "../../filter.ts";
 import { chunkId } from "../../ids.ts";
 import type { IndexEntry } from "../../ports/vector-index.ts";
-import { isPlain, UNHELD } from "./filter.ts";
+import { dayOf, isDated, isPlain, UNHELD } from "./filter.ts";
 
 /** Pinecone takes 1,000 records and 2 MB in one upsert; both are kept well below. */
 const BATCH_RECORDS = 500;
@@ -55,15 +56,16 @@ export function toNumbers(vector: Float32Array): number[] {
 }
 
 /**
- * A document's metadata as `m.<field>`, as far as Pinecone can hold them: strings, numbers, booleans and lists of
+ * A document's metadata, and what it says of itself where these have no such field, as `m.<field>`, as far as Pinecone can hold them: strings, numbers, booleans and lists of
  * strings. Fields of another form, and those for which there is no room, are named in a list instead, so that a filter
- * on them lets the record through. Null and empty lists fit no filter and are left out.
+ * on them lets the record through. Null and empty lists fit no filter and are left out. Dates are held as days besides.
  */
-export function toFields(metadata: Metadata): Metadata {
+export function toFields({ metadata, about }: Filterable): Metadata {
+  const language = about.language === null ? null : rangesOf(about.language);
   const fields: Metadata = {};
   const unheld: string[] = [];
   let bytes = 0;
-  for (const [name, value] of Object.entries(metadata)) {
+  for (const [name, value] of Object.entries({ ...about, language, ...metadata })) {
     if (value === null || (Array.isArray(value) && value.length === 0)) continue;
     const size = Buffer.byteLength(JSON.stringify([`m.${name}`, value]));
     if (!isHeld(value) || bytes + size > FIELDS_BYTES) {
@@ -72,8 +74,18 @@ export function toFields(metadata: Metadata): Metadata {
       fields[`m.${name}`] = value;
       bytes += size;
     }
+    if (!isDated(name)) continue;
+    const day = typeof value === "string" ? dayOf(value) : undefined;
+    if (day !== undefined) fields[`d.${name}`] = day;
+    else unheld.push(name);
   }
   return unheld.length === 0 ? fields : { ...fields, [UNHELD]: unheld };
+}
+
+/** Every language range that a tag is within, in small letters: `en-gb`, `en`. */
+function rangesOf(tag: string): string[] {
+  const parts = tag.toLowerCase().split("-");
+  return parts.map((_, place) => parts.slice(0, place + 1).join("-"));
 }
 
 function isHeld(value: Metadata[string]): boolean {

@@ -2,6 +2,7 @@
  * A VectorIndex on Pinecone. It holds vectors only: the words stay with the documents, and what may be shown is decided
  * there too. Pinecone knows no transactions, so every hit is checked against the document's searchable version.
  */
+import { aboutNothing } from "../../about.ts";
 import { SluiceError } from "../../errors.ts";
 import type { DocumentStore } from "../../ports/document-store.ts";
 import type { IndexEntry, VectorIndex } from "../../ports/vector-index.ts";
@@ -77,7 +78,9 @@ function createIndexOver(client: PineconeClient, options: PineconeIndexOptions):
       // Deleted meanwhile: nothing of it will be searchable.
       if (document === undefined) continue;
       const version = document.searchable_version;
-      const fields = toFields(document.metadata);
+      // The document tells only of its searchable version.
+      const about = beside ? document.about : (own[0]?.about ?? aboutNothing);
+      const fields = toFields({ metadata: document.metadata, about });
       for (const entry of own) {
         const { chunk } = entry;
         if (beside && chunk.version !== version) continue;

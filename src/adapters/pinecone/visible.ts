@@ -44,7 +44,7 @@ export function isVisible(
 ): boolean {
   if (document === undefined || document.searchable_version !== candidate.version) return false;
   if (scope.collection !== undefined && document.collection !== scope.collection) return false;
-  return scope.filter === undefined || matchesFilter(document.metadata, scope.filter);
+  return scope.filter === undefined || matchesFilter(document, scope.filter);
 }
 
 /**

@@ -120,7 +120,8 @@ export const commitFunctions: string[] = [
           INSERT INTO $S.documents
           SELECT r.document_id, r.tenant_id, r.collection, r.filename, r.media_type, r.size_bytes, r.sha256, r.status,
             r.stage, r.progress, nullif(r.error::text, 'null')::json, r.version, r.searchable_version, r.chunks_created,
-            r.metadata, r.created_at, r.updated_at, r.correlation_id, r.job_id, r.revision, false, r.parent_document_id
+            r.metadata, r.created_at, r.updated_at, r.correlation_id, r.job_id, r.revision, false, r.parent_document_id,
+            r.about
           FROM json_populate_record(NULL::$S.documents, v_record) AS r;
         ELSE
           UPDATE $S.documents AS d SET collection = r.collection, filename = r.filename, media_type = r.media_type,
@@ -128,7 +129,9 @@ export const commitFunctions: string[] = [
             error = nullif(r.error::text, 'null')::json, version = r.version,
             searchable_version = r.searchable_version, chunks_created = r.chunks_created, metadata = r.metadata,
             updated_at = r.updated_at, correlation_id = r.correlation_id, job_id = r.job_id, revision = r.revision,
-            parent_document_id = r.parent_document_id
+            parent_document_id = r.parent_document_id,
+            -- Nodes of a release that doesn't know of it leave it out.
+            about = coalesce(r.about, d.about)
           FROM json_populate_record(NULL::$S.documents, v_record) AS r
           WHERE d.document_id = v_document AND d.tenant_id = v_tenant AND r.tenant_id = v_tenant
             AND d.revision = v_revision AND NOT d.removed;

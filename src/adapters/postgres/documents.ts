@@ -94,12 +94,13 @@ export function createPostgresDocuments(parts: StoreParts, close: () => Promise<
       ]);
       return row && toDocument(row);
     },
-    async listDocuments({ tenant_id, collection, status, parent_document_id, before, limit }) {
-      const rows = await read<Row>("SELECT * FROM $S.list_documents_2($1, $2, $3, $4, $5, $6)", [
+    async listDocuments({ tenant_id, collection, status, parent_document_id, filter, before, limit }) {
+      const rows = await read<Row>("SELECT * FROM $S.list_documents_3($1, $2, $3, $4, $5, $6, $7)", [
         tenant_id,
         collection,
         status,
         parent_document_id,
+        filter === undefined ? null : toJson(filter),
         before,
         limit,
       ]);

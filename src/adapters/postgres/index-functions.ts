@@ -3,15 +3,26 @@ import { bodyFunction, queryFunction, refuse, requireLease, sqlFunction } from "
 import { quoteLexeme, stemmed, stemOf } from "./stemming.ts";
 
 export const wordFunctions: string[] = [
-  // The meaning of `matchesFilter` (filter.ts), over a document's metadata.
+  // The meaning of `matchesFilter` (filter.ts), over a document's metadata and what it says of itself.
   bodyFunction(
     "matches_filter",
-    "p_metadata json, p_filter jsonb",
+    "p_metadata json, p_about json, p_filter jsonb",
     "boolean",
-    "v_field text; v_wanted jsonb; v_value jsonb; v_found boolean;",
+    "v_field text; v_wanted jsonb; v_value jsonb; v_found boolean; v_own boolean; v_ranges jsonb;",
     `FOR v_field, v_wanted IN SELECT key, value FROM jsonb_each(p_filter) LOOP
-      v_value := (p_metadata::jsonb) -> v_field;
+      v_own := (p_metadata::jsonb) ? v_field;
+      v_value := CASE WHEN v_own THEN (p_metadata::jsonb) -> v_field ELSE (p_about::jsonb) -> v_field END;
       IF v_value IS NULL OR v_value = 'null' THEN RETURN false; END IF;
+      IF v_field = 'language' AND NOT v_own THEN
+        v_ranges := CASE WHEN jsonb_typeof(v_wanted) <> 'object' THEN jsonb_build_array(v_wanted)
+          ELSE v_wanted -> 'in' END;
+        IF v_ranges IS NOT NULL THEN
+          IF NOT EXISTS (SELECT FROM jsonb_array_elements(v_ranges) AS one WHERE jsonb_typeof(one) = 'string'
+            AND starts_with(lower((v_value #>> '{}') COLLATE "C") || '-', lower((one #>> '{}') COLLATE "C") || '-'))
+          THEN RETURN false; END IF;
+          CONTINUE;
+        END IF;
+      END IF;
       IF jsonb_typeof(v_value) <> 'array' THEN v_value := jsonb_build_array(v_value); END IF;
       IF jsonb_typeof(v_wanted) <> 'object' THEN
         SELECT coalesce(bool_or(item = v_wanted), false) INTO v_found FROM jsonb_array_elements(v_value) AS item;
@@ -87,7 +98,7 @@ export const wordFunctions: string[] = [
     DELETE FROM $S.entries WHERE document_id = p_document AND version = p_version AND tenant_id = p_tenant;`,
   ),
 
-  // The tenant's own lexeme narrows first; the words alone rank. A: the text, D: its headings and the file name.
+  // The tenant's own lexeme narrows first; the words alone rank. A: the text, D: its headings and names (`namesOf`).
   bodyFunction(
     "matching_2",
     "p_tenant text, p_collection text, p_filter jsonb, p_words text[], p_limit int",
@@ -102,7 +113,7 @@ export const wordFunctions: string[] = [
       AND documents.searchable_version = entries.version AND NOT removed
     WHERE words @@ v_match AND entries.tenant_id = p_tenant AND documents.tenant_id = p_tenant
       AND (p_collection IS NULL OR collection = p_collection)
-      AND (p_filter IS NULL OR $S.matches_filter(metadata, p_filter))
+      AND (p_filter IS NULL OR $S.matches_filter(metadata, about, p_filter))
     ORDER BY score DESC, entries.document_id, entries.ordinal LIMIT p_limit;`,
   ),
 ];
@@ -131,7 +142,7 @@ const FOUND = `
   SELECT v.document_id::text, v.version, v.ordinal, (1 - v.distance)::float8 FROM (%s) AS v
   JOIN $S.documents AS d ON d.document_id = v.document_id AND d.searchable_version = v.version AND NOT d.removed
   WHERE d.tenant_id = p_tenant AND (p_collection IS NULL OR d.collection = p_collection)
-    AND (p_filter IS NULL OR $S.matches_filter(d.metadata, p_filter))
+    AND (p_filter IS NULL OR $S.matches_filter(d.metadata, d.about, p_filter))
   ORDER BY v.distance + 0, v.document_id, v.ordinal LIMIT p_limit`;
 
 const found = (source: string): string => FOUND.replace("%s", source);

@@ -18,13 +18,14 @@ export const readFunctions: string[] = [
      WHERE tenant_id = p_tenant AND collection = p_collection AND sha256 = p_sha256 AND NOT removed`,
   ),
   queryFunction(
-    "list_documents_2",
-    "p_tenant text, p_collection text, p_status text, p_parent text, p_before text, p_limit int",
+    "list_documents_3",
+    "p_tenant text, p_collection text, p_status text, p_parent text, p_filter jsonb, p_before text, p_limit int",
     "SETOF $S.documents",
     "tenant",
     `SELECT * FROM $S.documents WHERE tenant_id = p_tenant AND NOT removed
        AND (p_collection IS NULL OR collection = p_collection) AND (p_status IS NULL OR status = p_status)
        AND (p_parent IS NULL OR parent_document_id = p_parent) AND (p_before IS NULL OR document_id < p_before)
+       AND (p_filter IS NULL OR $S.matches_filter(metadata, about, p_filter))
      ORDER BY document_id DESC LIMIT p_limit`,
   ),
   queryFunction(

@@ -258,4 +258,8 @@ export const migrations: string[] = [
   CREATE POLICY tenant ON $S.collections USING (tenant_id = (SELECT current_setting('sluice.tenant', true))
     OR (SELECT current_setting('sluice.tenant', true)) = '*');
   `,
+  `
+  -- What the searchable version says of itself; null where it was published before that was kept.
+  ALTER TABLE $S.documents ADD COLUMN about json;
+  `,
 ];

@@ -1,4 +1,5 @@
 /** Values on their way into the database and out of it. */
+import { aboutNothing } from "../../about.ts";
 import type { Chunk } from "../../chunk.ts";
 import type { DocumentRecord } from "../../document.ts";
 import { chunkId } from "../../ids.ts";
@@ -24,7 +25,7 @@ export function toText(value: string): string {
 export type Row = Record<string, unknown>;
 
 export function toDocument({ removed: _, ...record }: Row): DocumentRecord {
-  return record as unknown as DocumentRecord;
+  return { ...record, about: record.about ?? aboutNothing } as unknown as DocumentRecord;
 }
 
 export function toChunk({ tenant_id: _, ...row }: Row): Chunk {

@@ -4,6 +4,7 @@ import { SluiceError } from "../../errors.ts";
 import { chunkId } from "../../ids.ts";
 import { ConflictError } from "../../ports/document-store.ts";
 import type { IndexEntry, IndexHit, IndexScope, VectorIndex } from "../../ports/vector-index.ts";
+import { namesOf } from "../keywords.ts";
 import type { Connection } from "./connection.ts";
 import { openVectors } from "./migrate.ts";
 import { toJson } from "./values.ts";
@@ -39,8 +40,8 @@ export function createPostgresIndex(
           tenant_id,
           lease ? toJson({ job_id: lease.job_id, lease_token: lease.lease_token }) : null,
           toJson(own.map(({ chunk }) => chunk)),
-          own.map(({ chunk, filename = "" }) =>
-            toTsvector(tenant_id, passageOf(chunk), chunk.heading_path.join(" "), filename),
+          own.map((entry) =>
+            toTsvector(tenant_id, passageOf(entry.chunk), entry.chunk.heading_path.join(" "), namesOf(entry)),
           ),
           embedder_row === undefined ? null : own.map(toVectorText),
           embedder_id,

@@ -34,14 +34,14 @@ function quote(lexeme: string): string {
   return `'${lexeme.replaceAll("\\", "\\\\").replaceAll("'", "''")}'`;
 }
 
-/** A tsvector: words of the text with weight A, of its headings and the file name with D, and the tenant. */
-export function toTsvector(tenant_id: string, text: string, headings: string, filename: string): string {
+/** A tsvector: words of the text with weight A, of its headings and names (`namesOf`) with D, and the tenant. */
+export function toTsvector(tenant_id: string, text: string, headings: string, names: string): string {
   const places = new Map<string, string[]>();
   let position = 0;
   for (const [source, weight] of [
     [text, "A"],
     [headings, "D"],
-    [filename, "D"],
+    [names, "D"],
   ] as const) {
     for (const word of folded(wordsOf(source))) {
       position = Math.min(MAX_POSITION, position + 1);

@@ -9,6 +9,7 @@ import type { Doorbell } from "./doorbell.ts";
 import { createSqliteEmbedders } from "./embedders.ts";
 import { conditions, type Row, toChunk, toDocument, toEvent, toVector } from "./rows.ts";
 import { statements } from "./schema.ts";
+import { filterConditions } from "./search-queries.ts";
 import type { Writer } from "./writer.ts";
 
 /** Of a row that is a chunk and its document. */
@@ -63,7 +64,7 @@ export function createSqliteDocuments(
       return row && toDocument(row);
     },
 
-    async listDocuments({ tenant_id, collection, status, parent_document_id, before, limit }) {
+    async listDocuments({ tenant_id, collection, status, parent_document_id, filter, before, limit }) {
       const { where, values } = conditions({
         // Behind a +, so that the planner takes the index of the children, who are few.
         [parent_document_id === undefined ? "tenant_id = ?" : "+tenant_id = ?"]: tenant_id,
@@ -72,9 +73,12 @@ export function createSqliteDocuments(
         "status = ?": status,
         "document_id < ?": before,
       });
+      const fields = filterConditions(filter ?? {});
       return all(
-        `SELECT * FROM documents WHERE removed = 0 AND ${where} ORDER BY document_id DESC LIMIT ?`,
+        `SELECT * FROM documents WHERE ${["removed = 0", where, ...fields.where].join(" AND ")}
+         ORDER BY document_id DESC LIMIT ?`,
         ...values,
+        ...fields.values,
         limit,
       ).map(toDocument);
     },

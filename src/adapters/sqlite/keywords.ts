@@ -6,7 +6,7 @@ import type { Sql } from "./schema.ts";
 import { conditions, toHit, VISIBLE } from "./search-queries.ts";
 
 /**
- * What a column counts: text, headings, file name, tenant. A heading's words stand in the text too, so that a hit there
+ * What a column counts: text, headings, names (`namesOf`), tenant. A heading's words stand in the text too, so that a hit there
  * counts 2.5 times (docs/decisions/0007-ranking.md).
  */
 const WEIGHTS = "1.0, 1.5, 1.0, 0.0";

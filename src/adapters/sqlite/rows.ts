@@ -1,4 +1,5 @@
 /** Rows of the database and the values that they stand for. */
+import { aboutNothing } from "../../about.ts";
 import type { Chunk } from "../../chunk.ts";
 import type { DocumentRecord } from "../../document.ts";
 import type { SluiceEvent } from "../../events.ts";
@@ -8,12 +9,13 @@ import type { Job } from "../../job.ts";
 export type Row = Record<string, string | number | bigint | null | Uint8Array>;
 
 export function toDocument(row: Row): DocumentRecord {
-  const { progress_done, progress_total, removed: _, error, metadata, ...rest } = row;
+  const { progress_done, progress_total, removed: _, error, metadata, about, ...rest } = row;
   return {
     ...rest,
     progress: { done: progress_done, total: progress_total },
     error: error === null ? null : JSON.parse(error as string),
     metadata: JSON.parse(metadata as string),
+    about: about === null ? aboutNothing : JSON.parse(about as string),
   } as unknown as DocumentRecord;
 }
 

@@ -272,6 +272,10 @@ export const migrations: (string | Migration)[] = [
     PRIMARY KEY (tenant_id, collection)
   ) WITHOUT ROWID;
   `,
+  `
+  -- What the searchable version says of itself, as JSON; null where it was published before that was kept.
+  ALTER TABLE documents ADD COLUMN about TEXT;
+  `,
 ];
 
 /** What SQL alone can't do. `tell` is for what takes long enough that somebody wonders. */

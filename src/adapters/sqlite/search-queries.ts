@@ -1,7 +1,7 @@
 /** What both searches go by: who may see what, and what fits a filter. Synchronous: they run on reader threads. */
 
 import { SluiceError } from "../../errors.ts";
-import type { FilterCondition, FilterScalar, SearchFilter } from "../../filter.ts";
+import { type FilterCondition, type FilterScalar, isAboutField, type SearchFilter } from "../../filter.ts";
 import { chunkId } from "../../ids.ts";
 import type { IndexHit, IndexScope } from "../../ports/vector-index.ts";
 import type { Sql } from "./schema.ts";
@@ -36,20 +36,37 @@ export function conditions(scope: IndexScope): { where: string; values: Values }
     where.push("documents.collection = ?");
     values.push(scope.collection);
   }
-  for (const [field, condition] of Object.entries(scope.filter ?? ({} satisfies SearchFilter))) {
-    const test = comparison(condition);
-    // A scalar is its own only item; a list offers each of its items.
-    where.push(
-      `EXISTS (SELECT 1 FROM json_each(documents.metadata) AS field, json_each(
-         CASE field.type WHEN 'array' THEN field.value ELSE json_array(json(documents.metadata -> field.fullkey)) END
-       ) AS item WHERE field.key = ? AND ${test.where})`,
-    );
-    values.push(field, ...test.values);
-  }
+  const fields = filterConditions(scope.filter ?? {});
+  where.push(...fields.where);
+  values.push(...fields.values);
   return { where: where.join(" AND "), values };
 }
 
-function comparison(condition: FilterCondition): { where: string; values: Values } {
+type Test = { where: string; values: Values };
+
+/** The meaning of `matchesFilter`, over `documents`: conditions that all must hold. */
+export function filterConditions(filter: SearchFilter): { where: string[]; values: Values } {
+  const tests = Object.entries(filter).map(([field, condition]): Test => {
+    const test = comparison(condition, equals);
+    // A scalar is its own only item; a list offers each of its items.
+    const own = {
+      where: `EXISTS (SELECT 1 FROM json_each(documents.metadata) AS field, json_each(
+         CASE field.type WHEN 'array' THEN field.value ELSE json_array(json(documents.metadata -> field.fullkey)) END
+       ) AS item WHERE field.key = ? AND ${test.where})`,
+      values: [field, ...test.values],
+    };
+    if (!isAboutField(field)) return own;
+    const told = comparison(condition, field === "language" ? isLanguage : equals);
+    return {
+      where: `CASE WHEN documents.metadata -> '$.${field}' IS NOT NULL THEN ${own.where}
+         ELSE EXISTS (SELECT 1 FROM json_each(documents.about) AS item WHERE item.key = '${field}' AND ${told.where}) END`,
+      values: [...own.values, ...told.values],
+    };
+  });
+  return { where: tests.map((test) => test.where), values: tests.flatMap((test) => test.values) };
+}
+
+function comparison(condition: FilterCondition, equals: (value: FilterScalar) => Test): Test {
   if (typeof condition !== "object") return equals(condition);
   if ("in" in condition) {
     const tests = condition.in.map(equals);
@@ -70,7 +87,16 @@ function comparison(condition: FilterCondition): { where: string; values: Values
   return { where: `(${where.join(" AND ")})`, values };
 }
 
-function equals(value: FilterScalar): { where: string; values: Values } {
+/** `isLanguageWithin`. */
+function isLanguage(value: FilterScalar): Test {
+  if (typeof value !== "string") return { where: "0", values: [] };
+  return {
+    where: "(item.type = 'text' AND instr(lower(item.value) || '-', ? || '-') = 1)",
+    values: [value.toLowerCase()],
+  };
+}
+
+function equals(value: FilterScalar): Test {
   if (typeof value === "boolean") return { where: `item.type = '${value}'`, values: [] };
   return { where: `(${typeOf(value)} AND item.value = ?)`, values: [value] };
 }

@@ -131,6 +131,7 @@ const documentColumns = [
   "job_id",
   "revision",
   "parent_document_id",
+  "about",
 ];
 const insertDocument = `INSERT INTO documents (${documentColumns.join(", ")}) VALUES (${documentColumns.map(() => "?").join(", ")})`;
 const updateDocument = `UPDATE documents SET ${documentColumns.map((column) => `${column} = ?`).join(", ")}
@@ -160,6 +161,7 @@ function putDocument(sql: Sql, record: DocumentRecord, expect_revision: number |
     record.job_id,
     record.revision,
     record.parent_document_id,
+    JSON.stringify(record.about),
   ];
   const twin = sql(
     "SELECT 1 FROM documents WHERE tenant_id = ? AND collection = ? AND sha256 = ? AND removed = 0 AND document_id <> ?",

@@ -1,7 +1,7 @@
 /** Writes of the search index, inside the open transaction. Synchronous: they run on the writer thread. */
 import { passageOf } from "../../chunk.ts";
 import type { IndexEntry } from "../../ports/vector-index.ts";
-import { separateWords } from "../keywords.ts";
+import { namesOf, separateWords } from "../keywords.ts";
 import { tenantWord } from "./rows.ts";
 import type { Sql } from "./schema.ts";
 import { isZero } from "./vector-code.ts";
@@ -25,7 +25,8 @@ export function stageEntries(sql: Sql, embedder_id: string, dimensions: number, 
   const find = sql(
     "SELECT chunk_row, indexed FROM chunks WHERE document_id = ? AND version = ? AND ordinal = ?",
   );
-  for (const { chunk, tenant_id, collection, vector, filename = "" } of entries) {
+  for (const entry of entries) {
+    const { chunk, tenant_id, collection, vector } = entry;
     let row = find.get(chunk.document_id, chunk.version, chunk.ordinal);
     // The pipeline has written the row before; staged a second time, the later entry takes the place of the earlier.
     if (row?.indexed !== 0) putChunk(sql, chunk);
@@ -37,7 +38,7 @@ export function stageEntries(sql: Sql, embedder_id: string, dimensions: number, 
       BigInt(chunk_row),
       separateWords(passageOf(chunk)),
       separateWords(chunk.heading_path.join(" ")),
-      separateWords(filename),
+      separateWords(namesOf(entry)),
       tenantWord(tenant_id),
     );
     // Text with nothing to embed has no direction, and so no place among neighbours.

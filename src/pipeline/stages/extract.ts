@@ -24,7 +24,7 @@ export interface ExtractedDocument extends ExtractedFacts {
   parts(): AsyncIterable<ExtractedPart>;
 }
 
-interface ExtractCheckpoint extends Record<string, unknown> {
+export interface ExtractCheckpoint extends Record<string, unknown> {
   page_count: number | null;
   title: string | null;
   facts: DocumentFacts;

@@ -13,7 +13,7 @@ export const indexChunks: Stage<Chunked, Chunked> = {
 
   async run(chunked, context) {
     const { chunks_created } = chunked;
-    const { source, documents, index, signal, collection } = context;
+    const { source, documents, index, signal, collection, about } = context;
     const { tenant_id, document_id, version, filename } = source;
     let next = 0;
     while (next < chunks_created) {
@@ -28,7 +28,7 @@ export const indexChunks: Stage<Chunked, Chunked> = {
           if (!vector || embedder_id !== index.embedder_id) {
             throw new Error(`${chunk.chunk_id} has no vector of ${index.embedder_id}`);
           }
-          return { chunk, tenant_id, collection, vector, filename };
+          return { chunk, tenant_id, collection, vector, filename, about };
         }),
         context.lease,
       );

@@ -9,6 +9,7 @@ import {
   acceptedSchema,
   cursorSchema,
   documentParamsSchema,
+  filterTextSchema,
   limitSchema,
   nextCursorSchema,
   placeOf,
@@ -45,6 +46,7 @@ export function documentRoutes(app: App, dependencies: AppDependencies): void {
           collection: collectionSchema.optional(),
           status: documentStatusSchema.optional(),
           parent_document_id: z.string().optional().describe("only what came inside this document"),
+          filter: filterTextSchema.optional(),
           limit: limitSchema,
           cursor: cursorSchema,
         }),
@@ -55,7 +57,7 @@ export function documentRoutes(app: App, dependencies: AppDependencies): void {
       },
     },
     async (request) => {
-      const { collection, status, parent_document_id, limit, cursor } = request.query;
+      const { collection, status, parent_document_id, filter, limit, cursor } = request.query;
       if (parent_document_id !== undefined) await mustExist(request.tenant_id, parent_document_id);
       const found = await documents.listDocuments({
         tenant_id: request.tenant_id,
@@ -63,6 +65,7 @@ export function documentRoutes(app: App, dependencies: AppDependencies): void {
         ...(collection === undefined ? {} : { collection }),
         ...(status === undefined ? {} : { status }),
         ...(parent_document_id === undefined ? {} : { parent_document_id }),
+        ...(filter === undefined ? {} : { filter }),
         ...(cursor === undefined ? {} : { before: placeOf(cursor) }),
       });
       const page = found.slice(0, limit);

@@ -1,5 +1,6 @@
 import { readFileSync } from "node:fs";
 import { expect, test } from "vitest";
+import { listenForFacts } from "../../../src/adapters/extract/facts.ts";
 import { readMarkdown } from "../../../src/adapters/extract/markdown.ts";
 import { blocksOf, fixturePath, read, readFixture } from "./reading.ts";
 
@@ -146,6 +147,20 @@ test.each([
 test("the title is the first heading where no front matter gives one", async () => {
   expect((await read(readMarkdown, "intro\n\n## Sub ##\n\n# Top")).title).toBe("Sub");
   expect((await read(readMarkdown, "just words")).title).toBeNull();
+});
+
+test.each([
+  [
+    'title: "Locks"\nauthor: Ada Lock\ndate: 2019-03-05 10:20:30 +0100\nlastmod: 2020-01-02\nlang: en_GB',
+    { author: "Ada Lock", authored_at: "2019-03-05T09:20:30Z", modified_at: "2020-01-02", language: "en-GB" },
+  ],
+  ["Authors: [Ada Lock, 'Bo Weir']\ndate: '2019'", { author: "Ada Lock, Bo Weir", authored_at: "2019" }],
+  ["title: x\nauthor:\n  - Ada Lock\n  name: Bo", {}],
+  ["title: x\nauthor: {name: Ada}\ndate: yesterday\nlang: English", {}],
+  ["title: x\nauthor: |\n  Ada", {}],
+])("front matter tells %j", async (matter, facts) => {
+  const extracted = await read(readMarkdown, `---\n${matter}\n---\n\nWords.`);
+  expect(await listenForFacts().finish(extracted.facts)).toEqual(facts);
 });
 
 test("front matter alone is an empty document", async () => {

@@ -35,7 +35,7 @@ describe("CSV", () => {
   test("rows keep their numbers over a title and a gap; a hundred thousand of them pass through", async () => {
     const many = Array.from({ length: 100_000 }, (_, index) => `${index},x`).join("\n");
     const { blocks } = await read(readCsv, `Report,\na,b\n1,2\n2,3\n3,4\n4,5\n\nid,name\n${many}\n`);
-    expect(blocks.map(({ kind, row }) => [kind, row])).toEqual([
+    expect(blocks.filter(({ continues }) => !continues).map(({ kind, row }) => [kind, row])).toEqual([
       ["paragraph", 1],
       ["table", 2],
       ["table", 8],

@@ -1,6 +1,9 @@
+import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { newChunks, unit } from "../../../contracts/samples.ts";
 import { change, claimOne, flip, publish, stageVersion, upload } from "../../../contracts/storage.ts";
+import { aboutNothing } from "../../../src/about.ts";
+import { dayOf } from "../../../src/adapters/pinecone/filter.ts";
 import { matchesFilter, type SearchFilter } from "../../../src/filter.ts";
 import type { IndexEntry } from "../../../src/ports/vector-index.ts";
 import { openBench, passages } from "./setup.ts";
@@ -300,7 +303,7 @@ describe("search", () => {
       { lang: "de", codes: 7, year: { gte: 2024 } },
     ];
     for (const filter of all) {
-      expect(matchesFilter(metadata, filter)).toBe(true);
+      expect(matchesFilter({ metadata, about: aboutNothing }, filter)).toBe(true);
       const hits = await h.index.nearest({ ...t1, filter }, unit(1), 5);
       expect(
         hits.map((hit) => hit.document_id),
@@ -310,6 +313,80 @@ describe("search", () => {
     // Strings in order are nothing that Pinecone knows: looked for among the nearest 10,000.
     const ranged = await h.index.nearest({ ...t1, filter: { long: { gte: "é" } } }, unit(1), 5);
     expect(ranged.map((hit) => hit.document_id)).toEqual([wanted.document_id]);
+  });
+
+  test("what a document says of itself is found behind thousands of nearer chunks, ranges of dates too", async () => {
+    const h = await openBench();
+    const about = { ...aboutNothing, authored_at: "1999", language: "en", page_count: 1 };
+    await publish(h, passages(12_000), { about });
+    const told = {
+      title: "Locks",
+      author: "Ada",
+      authored_at: "2019-03-05T10:00:00Z",
+      modified_at: "2021-05",
+      language: "de-AT",
+      page_count: 12,
+    };
+    const wanted = await publish(h, passages(1, unit(0, 1)), { about: told });
+    const all: SearchFilter[] = [
+      { title: "Locks" },
+      { author: { in: ["Ada", "Bo"] } },
+      { page_count: { gte: 10 } },
+      { language: "DE" },
+      { language: "de-at" },
+      { authored_at: { gte: "2019", lt: "2020" } },
+      { authored_at: { gt: "2019-03-05", lte: "2019-03-05T10:00:00Z" } },
+      { modified_at: { gt: "2021", lt: "2021-05-02" } },
+    ];
+    for (const filter of all) {
+      const hits = await h.index.nearest({ ...t1, filter }, unit(1), 5);
+      expect(
+        hits.map((hit) => hit.document_id),
+        JSON.stringify(filter),
+      ).toEqual([wanted.document_id]);
+    }
+  });
+
+  test("days are in the order of the dates that they are of", () => {
+    const dates = fc.oneof(
+      fc.constantFrom(
+        "2019",
+        "2019-03",
+        "2019-03-05",
+        "2019-03-05T23:59:59Z",
+        "2019-03-06",
+        "2019-12",
+        "2020",
+      ),
+      fc
+        .date({ noInvalidDate: true, min: new Date(0), max: new Date(4e12) })
+        .map((date) => date.toISOString()),
+    );
+    fc.assert(
+      fc.property(dates, dates, (a, b) => {
+        const [first, second] = a < b ? [a, b] : [b, a];
+        expect(dayOf(first)).toBeLessThanOrEqual(dayOf(second)!);
+      }),
+    );
+    for (const none of ["", "19", "2019X", "2019-3", "2019-03-05 10:00", "x2019"]) {
+      expect(dayOf(none), none).toBeUndefined();
+    }
+  });
+
+  test("dates of the user's own that are none are still found", async () => {
+    const h = await openBench();
+    const mine = await publish(h, passages(1), {
+      metadata: { authored_at: "spring", modified_at: [2019, "2020"] },
+    });
+    const all: SearchFilter[] = [
+      { authored_at: { gte: "2019" } },
+      { modified_at: { gte: "2020" } },
+      { modified_at: 2019 },
+    ];
+    for (const filter of all) {
+      const hits = await h.index.nearest({ ...t1, filter }, unit(1), 5);
+      expect(hits.map((hit) => hit.document_id)).toEqual([mine.document_id]);
+    }
   });
 
   test("metadata that changed after staging are found under the new values, and not under the old", async () => {

@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { expect, onTestFinished, test } from "vitest";
+import { aboutNothing } from "../../../src/about.ts";
 import { queryWordsOf, separateWords, wordsOf } from "../../../src/adapters/keywords.ts";
 import { createSystem } from "../../../src/adapters/node/system.ts";
 import { migrations, openDatabase } from "../../../src/adapters/sqlite/schema.ts";
@@ -53,6 +54,11 @@ test("an index of before is made anew from its chunks when it is opened", async 
     ]);
   }
   expect(await storage.index.matching({ tenant_id: "t2" }, "ship", 10)).toEqual([]);
+  // Nobody knows what such a document says of itself, until it is read again.
+  expect((await storage.documents.getDocument("t1", "doc_1"))?.about).toEqual(aboutNothing);
+  expect(await storage.documents.listDocuments({ tenant_id: "t1", filter: { title: {} }, limit: 9 })).toEqual(
+    [],
+  );
 });
 
 test("in a large index the costliest words are left out where there are others, and rare ones still found", async () => {
