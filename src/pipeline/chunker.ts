@@ -86,22 +86,16 @@ export function createChunker(options: ChunkOptions): Chunker {
   }
 
   function endRun(): void {
-    releasePage();
+    releasePage(false);
     packer.close();
     isOpen = false;
   }
 
-  function releasePage(): void {
-    const pieces = held;
+  /** @param bySections whether the page exceeds the budget: what came of it is cut by structure, and so is what follows */
+  function releasePage(bySections: boolean): void {
+    const pieces = held ?? [];
     held = undefined;
-    for (const piece of pieces ?? []) feed({ ...piece, begins: false }, pageStart);
-  }
-
-  /** The page exceeds the budget: what came of it is cut by structure, and so is what follows. */
-  function spillPage(): void {
-    const pieces = held;
-    held = undefined;
-    for (const piece of pieces ?? []) feed(piece, pageStart);
+    for (const piece of pieces) feed(bySections ? piece : { ...piece, begins: false }, pageStart);
   }
 
   /** Tokens between the last block and this one. */
@@ -140,7 +134,7 @@ export function createChunker(options: ChunkOptions): Chunker {
     }
     held.push(piece);
     for (const { tokens } of piece.atoms) heldTokens += tokens;
-    if (heldTokens > budget.max) spillPage();
+    if (heldTokens > budget.max) releasePage(true);
   }
 
   function pieceOf(block: Block): Piece {
@@ -172,7 +166,8 @@ export function createChunker(options: ChunkOptions): Chunker {
       isFar = true;
       end = window.end;
     }
-    window.dropBefore(Math.min(packer.needs() ?? end, held?.[0]?.atoms[0]?.start ?? end, end));
+    const firstHeld = held?.find(({ atoms }) => atoms.length > 0);
+    window.dropBefore(Math.min(packer.needs() ?? end, firstHeld?.atoms[0]?.start ?? end, end));
   }
 
   function made(): ChunkDraft[] {

@@ -595,6 +595,19 @@ describe("strategies", () => {
     expect(chunks[2]!.text).toMatch(/F7\.$/);
     expect(chunks.map(({ section_start }) => section_start)).toEqual([0, 0, chunks[2]!.char_start]);
     const { text, blocks } = extracted;
+    const blank = document([
+      ["paragraph", " ", undefined, 1],
+      ["paragraph", "A first line.", undefined, 1],
+      ["paragraph", "A second line.", undefined, 1],
+    ]);
+    const parted = createChunker({ max_tokens: 24, overlap_tokens: 0, strategy: "page" });
+    const half = blank.blocks[1]!.char_end;
+    const of = [
+      ...parted.push({ text: blank.text.slice(0, half), blocks: blank.blocks.slice(0, 2) }),
+      ...parted.push({ text: blank.text.slice(half), blocks: blank.blocks.slice(2) }),
+      ...parted.end(),
+    ];
+    expect(of.map(({ text }) => text)).toEqual(["A first line.\n\nA second line."]);
     const pageless = { text, blocks: blocks.map((block) => ({ ...block, page: null })) };
     const given = { max_tokens: 24, overlap_tokens: 0, count_tokens: byWords };
     expect(chunkText(pageless, { ...given, strategy: "page" })).toEqual(chunkText(pageless, given));
