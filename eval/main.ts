@@ -18,7 +18,8 @@ const usage = `npm run eval -- --collections FOLDER [options]
   --embedder NAME       hashing, another value of SLUICE_EMBEDDER, or static:FOLDER; may be repeated; default hashing
   --vectors FOLDER      keep vectors there, and take them from there
   --rerank              with the reranker that SLUICE_RERANKER… name
-  --json FILE           write every query's figures there`;
+  --json FILE           write every query's figures there
+Documents are cut as SLUICE_CHUNK_… say.`;
 
 function options() {
   try {

@@ -2,6 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { describe, expect, test } from "vitest";
+import { chunkStrategies } from "../src/chunk.ts";
 import { ConfigError, describeSettings, isLoopback, loadConfig, parseConfig } from "../src/config.ts";
 
 const settings = describeSettings();
@@ -111,6 +112,15 @@ describe("the configuration", () => {
     );
     const { chunk } = parseConfig({ SLUICE_CHUNK_TOKENS: "20", SLUICE_CHUNK_OVERLAP_TOKENS: "10" });
     expect(chunk).toMatchObject({ max_tokens: 20, overlap_tokens: 10 });
+  });
+
+  test("knows the strategies that the chunker has, and no others", () => {
+    for (const strategy of chunkStrategies) {
+      expect(parseConfig({ SLUICE_CHUNK_STRATEGY: strategy }).chunk.strategy).toBe(strategy);
+    }
+    expect(parseConfig({}).chunk).toMatchObject({ strategy: "structure", contextual_header: false });
+    expect(parseConfig({ SLUICE_CHUNK_CONTEXTUAL_HEADER: "true" }).chunk.contextual_header).toBe(true);
+    expect(() => parseConfig({ SLUICE_CHUNK_STRATEGY: "semantic" })).toThrow(/SLUICE_CHUNK_STRATEGY/);
   });
 
   test("empty means not set, and other programs' variables are theirs", () => {

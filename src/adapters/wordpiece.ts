@@ -33,12 +33,12 @@ export function createTokenizer(vocabulary: string[]): Tokenizer {
   }
   const unknown = first.get("[UNK]");
   if (unknown === undefined) throw new Error("the vocabulary has no [UNK]");
-  const longest = vocabulary.reduce((most, piece) => Math.max(most, piece.replace(/^##/, "").length), 0);
+  const [longestFirst, longestFurther] = [longestOf(first.keys()), longestOf(further.keys())];
   const classes = classifyAll();
   let remembered = new Map<string, readonly number[]>();
 
   function piecesOf(word: string): readonly number[] {
-    if (word.length > LONGEST_REMEMBERED) return split(word);
+    if (word.length > LONGEST_REMEMBERED || (word.length > 4 && isDigit(word))) return split(word);
     const known = remembered.get(word);
     if (known) return known;
     const pieces = split(word);
@@ -53,7 +53,8 @@ export function createTokenizer(vocabulary: string[]): Tokenizer {
     if (word.length > LONGEST_WORD && [...word].length > LONGEST_WORD) return none;
     const pieces: number[] = [];
     for (let start = 0; start < word.length; ) {
-      let end = Math.min(word.length, start + longest);
+      const longest = start === 0 ? longestFirst : longestFurther;
+      let end = Math.min(word.length, start + (longest[word.charCodeAt(start)] as number));
       let place: number | undefined;
       for (; end > start; end -= 1) {
         place = (start === 0 ? first : further).get(word.slice(start, end));
@@ -111,6 +112,22 @@ export function createTokenizer(vocabulary: string[]): Tokenizer {
       return count;
     },
   };
+}
+
+/** By the first code unit of pieces: how long the longest of them is. Of numbers, few pieces have more than two digits. */
+function longestOf(pieces: Iterable<string>): Uint8Array {
+  const longest = new Uint8Array(0x10000);
+  for (const piece of pieces) {
+    const code = piece.charCodeAt(0);
+    longest[code] = Math.max(longest[code] as number, piece.length);
+  }
+  return longest;
+}
+
+/** Whether a word begins with a digit: long numbers are seldom met twice. */
+function isDigit(word: string): boolean {
+  const code = word.charCodeAt(0);
+  return code >= 48 && code <= 57;
 }
 
 function classifyAll(): Uint8Array {

@@ -2,7 +2,7 @@
  * Cuts extracted text into chunks, part by part. Pure and deterministic; time grows with the text's length, and what is
  * held grows with the budget and the longest part only. docs/chunking.md says how it cuts.
  */
-import type { Block, ChunkDraft } from "../chunk.ts";
+import type { Block, ChunkDraft, ExtractedPart } from "../chunk.ts";
 import { type Atom, createAtomizer, type Place } from "./chunking/atoms.ts";
 import { type ChunkOptions, FULL_ENOUGH, toBudget } from "./chunking/options.ts";
 import { createOutline } from "./chunking/outline.ts";
@@ -13,15 +13,9 @@ export { type ChunkStrategy, chunkStrategies } from "../chunk.ts";
 export type { ChunkOptions } from "./chunking/options.ts";
 export { estimateTokens } from "./tokens.ts";
 
-/** A piece of a document: its text follows that of the part before, its blocks lie in it and have offsets into the whole. */
-export interface ChunkPart {
-  text: string;
-  blocks: Block[];
-}
-
 export interface Chunker {
   /** Takes the next part. @returns the chunks that are certain by now */
-  push(part: ChunkPart): ChunkDraft[];
+  push(part: ExtractedPart): ChunkDraft[];
   /** @returns what is left */
   end(): ChunkDraft[];
 }
@@ -86,22 +80,16 @@ export function createChunker(options: ChunkOptions): Chunker {
   }
 
   function endRun(): void {
-    releasePage();
+    releasePage(false);
     packer.close();
     isOpen = false;
   }
 
-  function releasePage(): void {
-    const pieces = held;
+  /** @param bySections whether the page exceeds the budget: what came of it is cut by structure, and so is what follows */
+  function releasePage(bySections: boolean): void {
+    const pieces = held ?? [];
     held = undefined;
-    for (const piece of pieces ?? []) feed({ ...piece, begins: false }, pageStart);
-  }
-
-  /** The page exceeds the budget: what came of it is cut by structure, and so is what follows. */
-  function spillPage(): void {
-    const pieces = held;
-    held = undefined;
-    for (const piece of pieces ?? []) feed(piece, pageStart);
+    for (const piece of pieces) feed(bySections ? piece : { ...piece, begins: false }, pageStart);
   }
 
   /** Tokens between the last block and this one. */
@@ -140,7 +128,7 @@ export function createChunker(options: ChunkOptions): Chunker {
     }
     held.push(piece);
     for (const { tokens } of piece.atoms) heldTokens += tokens;
-    if (heldTokens > budget.max) spillPage();
+    if (heldTokens > budget.max) releasePage(true);
   }
 
   function pieceOf(block: Block): Piece {
@@ -172,7 +160,8 @@ export function createChunker(options: ChunkOptions): Chunker {
       isFar = true;
       end = window.end;
     }
-    window.dropBefore(Math.min(packer.needs() ?? end, held?.[0]?.atoms[0]?.start ?? end, end));
+    const firstHeld = held?.find(({ atoms }) => atoms.length > 0);
+    window.dropBefore(Math.min(packer.needs() ?? end, firstHeld?.atoms[0]?.start ?? end, end));
   }
 
   function made(): ChunkDraft[] {
@@ -196,7 +185,7 @@ export function createChunker(options: ChunkOptions): Chunker {
 }
 
 /** The chunks of a text that is there as a whole, as `createChunker` makes them. */
-export function chunkText(extracted: ChunkPart, options: ChunkOptions): ChunkDraft[] {
+export function chunkText(extracted: ExtractedPart, options: ChunkOptions): ChunkDraft[] {
   const chunker = createChunker(options);
   return [...chunker.push(extracted), ...chunker.end()];
 }

@@ -1,6 +1,6 @@
 /** Query → hits: embeds the query, asks the index, joins the halves and reads what was found. */
 import { z } from "zod";
-import { type Chunk, chunkSchema } from "../chunk.ts";
+import { chunkSchema } from "../chunk.ts";
 import { collectionSchema, documentSchema } from "../document.ts";
 import { SluiceError } from "../errors.ts";
 import { searchFilterSchema } from "../filter.ts";
@@ -208,11 +208,14 @@ export function createSearch(
       const reordered =
         reorder && rerank ? await reorder(tenant_id, query, hits.slice(0, reranked), signal) : undefined;
       const best = reordered ?? hits;
-      const chunks = new Map(located.map(({ chunk }) => [chunk.chunk_id, chunk]));
+      const places = new Map(located.map((place) => [place.chunk.chunk_id, place]));
       const limits = { top_k, max_tokens: section_tokens };
-      const chunkOf = (hit: SearchHit) => chunks.get(hit.chunk_id) as Chunk;
+      const found = ({ chunk_id }: SearchHit) => {
+        const { chunk, document } = places.get(chunk_id) as LocatedChunk;
+        return { chunk, chunks: document.chunks_created };
+      };
       return {
-        hits: expand ? await expandHits(documents, tenant_id, best, chunkOf, limits) : best.slice(0, top_k),
+        hits: expand ? await expandHits(documents, tenant_id, best, found, limits) : best.slice(0, top_k),
         mode,
         embedder_id: under?.embedder.embedder_id ?? null,
         reranked: reordered !== undefined,

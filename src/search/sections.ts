@@ -21,32 +21,34 @@ const AROUND = 12;
  * Gives hits their sections, as far as they are in the store and at most `max_tokens` of each, around the hit. Of hits
  * that stand in one section the first stays, which is the best.
  *
- * @param chunkOf the chunk that a hit is
+ * @param found the chunk that a hit is, and of how many chunks its version has: rows beyond may be left of an attempt
+ *   that was cut short
  */
 export async function expandHits<Hit>(
   documents: Pick<DocumentStore, "listChunks">,
   tenant_id: string,
   hits: readonly Hit[],
-  chunkOf: (hit: Hit) => Chunk,
+  found: (hit: Hit) => { chunk: Chunk; chunks: number },
   { top_k, max_tokens }: { top_k: number; max_tokens: number },
 ): Promise<(Hit & { section: Section })[]> {
   const expanded: (Hit & { section: Section })[] = [];
   for (const hit of hits) {
     if (expanded.length === top_k) break;
-    const chunk = chunkOf(hit);
+    const { chunk, chunks } = found(hit);
     const { document_id, version, ordinal } = chunk;
     const isShown = expanded.some(
       ({ section, ...other }) =>
-        chunkOf(other as Hit).document_id === document_id &&
+        found(other as Hit).chunk.document_id === document_id &&
         section.char_start <= chunk.char_start &&
         section.char_end >= chunk.char_end,
     );
     if (isShown) continue;
     const from = Math.max(0, ordinal - AROUND);
+    const to = Math.min(chunks, ordinal + 1 + AROUND);
     const near =
       chunk.section_start === null
         ? []
-        : await documents.listChunks(tenant_id, document_id, version, from, ordinal - from + 1 + AROUND);
+        : await documents.listChunks(tenant_id, document_id, version, from, to - from);
     expanded.push({ ...hit, section: joined(around(chunk, near, max_tokens)) });
   }
   return expanded;

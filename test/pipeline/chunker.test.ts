@@ -317,6 +317,44 @@ describe("always", () => {
     );
   });
 
+  test("tables with headers too: within budget, covered, and a header only below its own table's", () => {
+    const cell = fc.oneof(fc.stringMatching(/^[a-z]{0,9}$/), fc.stringMatching(/^\d{1,12}$/), body);
+    const line = fc
+      .array(cell, { minLength: 2, maxLength: 4 })
+      .map((cells) => `| ${cells.map((one) => one.replace(/[\s|]+/g, " ").trim()).join(" | ")} |`);
+    const rows = fc.array(line, { minLength: 2, maxLength: 30 });
+    const tables = fc.array(
+      rows.map((lines): Part => ["table", [lines[0], "| --- | --- |", ...lines.slice(1)].join("\n")]),
+      { minLength: 1, maxLength: 3 },
+    );
+    const strategies = fc.constantFrom(...chunkStrategies);
+    fc.assert(
+      fc.property(tables, options, strategies, (parts, given, strategy) => {
+        const { text, blocks } = document(parts);
+        const count = given.count_tokens ?? estimateTokens;
+        const heads = blocks.map((block) => ({
+          ...block,
+          head: text.slice(block.char_start, block.char_end).split("\n").slice(0, 2).join("\n"),
+        }));
+        const covered = new Uint8Array(text.length);
+        for (const chunk of chunkText({ text, blocks }, { ...given, strategy })) {
+          expect(chunk.text).toBe(text.slice(chunk.char_start, chunk.char_end));
+          const whole = chunk.header === null ? chunk.text : `${chunk.header}\n${chunk.text}`;
+          expect(chunk.token_count).toBe(count(whole));
+          expect(chunk.token_count).toBeLessThanOrEqual(given.max_tokens);
+          const home = heads.findLast(({ char_start }) => char_start <= chunk.char_start)!;
+          if (chunk.header !== null) {
+            expect(chunk.header).toBe(home.head);
+            expect(chunk.char_start).toBeGreaterThan(home.char_start + home.head.length);
+          }
+          covered.fill(1, chunk.char_start, chunk.char_end);
+        }
+        for (let at = 0; at < text.length; at++) if (covered[at] === 0) expect(text[at]).toMatch(/\s/);
+      }),
+      { numRuns: 300 },
+    );
+  });
+
   test("however the text is parted at its blocks, the chunks are the same, by every strategy", () => {
     const cutsAt = fc.array(fc.tuple(fc.nat({ max: 3 }), fc.double({ min: 0, max: 1, noNaN: true })), {
       minLength: 1,
@@ -557,6 +595,19 @@ describe("strategies", () => {
     expect(chunks[2]!.text).toMatch(/F7\.$/);
     expect(chunks.map(({ section_start }) => section_start)).toEqual([0, 0, chunks[2]!.char_start]);
     const { text, blocks } = extracted;
+    const blank = document([
+      ["paragraph", " ", undefined, 1],
+      ["paragraph", "A first line.", undefined, 1],
+      ["paragraph", "A second line.", undefined, 1],
+    ]);
+    const parted = createChunker({ max_tokens: 24, overlap_tokens: 0, strategy: "page" });
+    const half = blank.blocks[1]!.char_end;
+    const of = [
+      ...parted.push({ text: blank.text.slice(0, half), blocks: blank.blocks.slice(0, 2) }),
+      ...parted.push({ text: blank.text.slice(half), blocks: blank.blocks.slice(2) }),
+      ...parted.end(),
+    ];
+    expect(of.map(({ text }) => text)).toEqual(["A first line.\n\nA second line."]);
     const pageless = { text, blocks: blocks.map((block) => ({ ...block, page: null })) };
     const given = { max_tokens: 24, overlap_tokens: 0, count_tokens: byWords };
     expect(chunkText(pageless, { ...given, strategy: "page" })).toEqual(chunkText(pageless, given));

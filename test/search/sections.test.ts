@@ -37,8 +37,9 @@ const store = {
   listChunks: async (_tenant: string, _document: string, _version: number, from: number, limit: number) =>
     chunks.slice(from, from + limit).map((chunk) => ({ ...chunk, vector: null, embedder_id: null })),
 };
+const foundOf = (chunk: Chunk) => ({ chunk, chunks: chunks.length });
 const expand = (hits: Chunk[], max_tokens: number, top_k = 10) =>
-  expandHits(store, "t", hits, (hit) => hit, { top_k, max_tokens });
+  expandHits(store, "t", hits, foundOf, { top_k, max_tokens });
 
 test("a short section comes whole, a long one around its hit, nothing of it twice", async () => {
   const [short] = await expand([chunks[0]!], 1_000);
@@ -70,8 +71,15 @@ test("a chunk of an earlier version, or whose neighbours are gone, is its own se
   expect((await expand([old], 1_000))[0]!.section).toEqual(own);
   const nothing = { listChunks: async () => [] };
   const limits = { top_k: 1, max_tokens: 1_000 };
-  const [alone] = await expandHits(nothing, "t", [chunks[3]!], (hit) => hit, limits);
+  const [alone] = await expandHits(nothing, "t", [chunks[3]!], foundOf, limits);
   expect(alone!.section).toEqual(own);
+});
+
+test("rows left of an attempt that was cut short are none of its neighbours", async () => {
+  const hit = chunks.find(({ text }) => text.includes("Sentence 10 "))!;
+  const limits = { top_k: 1, max_tokens: 10_000 };
+  const [cut] = await expandHits(store, "t", [hit], (chunk) => ({ chunk, chunks: hit.ordinal + 1 }), limits);
+  expect(cut!.section.char_end).toBe(hit.char_end);
 });
 
 test("rows of a table stand below each other", async () => {
@@ -88,7 +96,13 @@ test("rows of a table stand below each other", async () => {
   expect(stored.length).toBeGreaterThan(2);
   const listChunks = async () => stored.map((chunk) => ({ ...chunk, vector: null, embedder_id: null }));
   const limits = { top_k: 1, max_tokens: 1_000 };
-  const [whole] = await expandHits({ listChunks }, "t", [stored[1]!], (hit) => hit, limits);
+  const [whole] = await expandHits(
+    { listChunks },
+    "t",
+    [stored[1]!],
+    (chunk) => ({ chunk, chunks: stored.length }),
+    limits,
+  );
   expect(whole!.section.text).toBe(table);
   expect(passageOf(stored[1]!)).toMatch(/^\| name \| number \|\n\| --- \| --- \|\n\| row \d/);
 });

@@ -109,15 +109,16 @@ export function createAtomizer(window: TextWindow, budget: Budget, byWord: boole
 /** Rows at places that only go forward. The line of dashes below a head is no row. */
 function createRowCounter({ row }: Block, text: string, start: number, hasRule: boolean) {
   if (row === undefined) return () => null;
+  const lineEnd = (from: number) => {
+    const found = text.indexOf("\n", from);
+    return found === -1 ? Number.POSITIVE_INFINITY : found;
+  };
   let at = hasRule ? row - 1 : row;
-  let seen = start;
+  // Looked for once a line: a line may have as many places as it has words.
+  let end = lineEnd(start);
   return (place: number): number => {
-    for (;;) {
-      const found = text.indexOf("\n", seen);
-      if (found === -1 || found >= place) return Math.max(row, at);
-      seen = found + 1;
-      at++;
-    }
+    for (; end < place; at++) end = lineEnd(end + 1);
+    return Math.max(row, at);
   };
 }
 

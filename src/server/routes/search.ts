@@ -12,7 +12,7 @@ export function searchRoutes(app: App, { search }: AppDependencies): void {
         tags: ["search"],
         summary: "Search",
         description:
-          "Hits cite their place: document, page, character offsets into the document's text, headings above.",
+          "Hits cite their place: document, page or sheet and rows, character offsets into the document's text, headings above. With `expand`, each brings the section that it stands in.",
         body: searchRequestSchema,
         response: {
           200: searchAnswerSchema,
