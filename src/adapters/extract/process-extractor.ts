@@ -7,7 +7,7 @@ import { join } from "node:path";
 import type { Block, ExtractedText } from "../../chunk.ts";
 import { SluiceError } from "../../errors.ts";
 import type { ExtractedFile, ExtractionSource, Extractor, PageCache } from "../../ports/extractor.ts";
-import { closedError, crashed, deathError, outOfMemory } from "./child-errors.ts";
+import { closedError, crashed, deathError, outOfMemory, tookTooLong } from "./child-errors.ts";
 import {
   defaultChild,
   type ExtractionChild,
@@ -127,14 +127,7 @@ export function createProcessExtractor(options: ProcessExtractorOptions): Extrac
         if (rss !== undefined && rss > limitBytes) kill(outOfMemory(filename, memory_mb));
       };
       const onAbort = () => kill(signal.reason);
-      const timeout = setTimeout(() => {
-        kill(
-          new SluiceError(
-            "extraction_timeout",
-            `Reading ${filename} took longer than ${timeout_ms / 1000} s. Split it, or raise SLUICE_EXTRACT_TIMEOUT_SECONDS.`,
-          ),
-        );
-      }, timeout_ms);
+      const timeout = setTimeout(() => kill(tookTooLong(filename, timeout_ms)), timeout_ms);
       const memoryCheck = setInterval(
         () => checkMemory(residentBytes(child.process.pid)),
         CHECK_MEMORY_EVERY_MS,
