@@ -3,11 +3,6 @@
 /** Heads are seldom longer. */
 const LOOK_AT = 16_384;
 
-/** Whether such a type may be told by a head as mails have it. */
-export function isMailType(type: string): boolean {
-  return /^(message\/rfc822|application\/mbox|multipart\/related)$/.test(type);
-}
-
 /** Mailboxes, saved web pages and mails by their heads. Fields that people write by hand make no mail of a text. */
 export function sniffMail(text: string): string | undefined {
   const start = text.slice(0, LOOK_AT);

@@ -1,6 +1,6 @@
 /** What a file is: from its bytes first, its name second, what the client says of it last. Pure. */
 import { fileTypeFromBuffer } from "file-type";
-import { isMailType, sniffMail } from "./mail-type.ts";
+import { sniffMail } from "./mail-type.ts";
 
 const OOXML = "application/vnd.openxmlformats-officedocument";
 const DOCX = `${OOXML}.wordprocessingml.document`;
@@ -233,7 +233,14 @@ function sniffText(text: string, extension: string): string | undefined {
     return extension === "svg" ? "image/svg+xml" : "application/xml";
   }
   const type = textExtensions[extension];
-  if (type === undefined || type === "text/plain" || isMailType(type)) {
+  // Mails are also saved with the line of a mailbox in front, and drafts look like saved pages: their name tells.
+  if (type === "message/rfc822") return type;
+  if (
+    type === undefined ||
+    type === "text/plain" ||
+    type === "application/mbox" ||
+    type === "multipart/related"
+  ) {
     const mail = sniffMail(text);
     if (mail !== undefined) return mail;
   }

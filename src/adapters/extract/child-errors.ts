@@ -23,6 +23,13 @@ export function outOfMemory(filename: string, memory_mb: number, cause?: unknown
   );
 }
 
+export function tookTooLong(filename: string, timeout_ms: number): SluiceError {
+  return new SluiceError(
+    "extraction_timeout",
+    `Reading ${filename} took longer than ${timeout_ms / 1000} s. Split it, or raise SLUICE_EXTRACT_TIMEOUT_SECONDS; a small file that takes so long is damaged: save it again with the program that made it.`,
+  );
+}
+
 export function crashed(filename: string, what: string, cause: unknown): SluiceError {
   return new SluiceError(
     "extraction_crashed",

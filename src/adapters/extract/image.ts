@@ -5,10 +5,10 @@ import { runsOfPicture } from "./ocr-runs.ts";
 import { blocksOfPages, type PageContent } from "./pdf-blocks.ts";
 import { linesOfRuns } from "./pdf-lines.ts";
 import { createTextBuilder, type ReaderInput } from "./text-builder.ts";
+import { pagesOfTiff } from "./tiff.ts";
 
 /** Pictures seldom say how large they are. On a page of this many points across, headings show all the same. */
 const PAGE_WIDTH = 595;
-const MOST_PAGES = 5_000;
 
 export async function readImage({
   bytes,
@@ -23,17 +23,20 @@ export async function readImage({
       `${filename} is a picture, and SLUICE_OCR_LANGUAGES names no language to read it in.`,
     );
   }
-  const files = pagesOf(bytes);
+  const files = pagesOfTiff(bytes);
   const ocr = createOcrPages(ocr_languages, cache);
   const pages: PageContent[] = files.map(() => ({ lines: [], height: 1, comments: [] }));
   let done = 0;
   let failure: unknown;
   progress(0, files.length);
   const tell = () => progress(++done, files.length);
-  for (const [index, file] of files.entries()) {
+  for (const [index, fileOf] of files.entries()) {
     await ocr.read(
       index + 1,
-      () => ({ file, orientation: orientationOf(file) }),
+      () => {
+        const file = fileOf();
+        return { file, orientation: orientationOf(file) };
+      },
       (result) => {
         const { runs, height } = runsOfPicture(result, (result.width * 72) / PAGE_WIDTH);
         pages[index] = { lines: linesOfRuns(runs), height, comments: [] };
@@ -61,30 +64,6 @@ export async function readImage({
   }
   const title = blocks.find(({ level, page }) => level === 1 && page === 1)?.text ?? null;
   return builder.finish(filename, { page_count: files.length, title });
-}
-
-/**
- * The pages of a TIFF, each as a file that begins with that page; any other file as it is. A TIFF's header tells where
- * its first page's directory lies, and each directory where the next one does (TIFF 6.0, section 2).
- */
-function pagesOf(bytes: Uint8Array): Uint8Array[] {
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  const order = bytes.length < 8 ? 0 : view.getUint32(0);
-  const little = order === 0x49492a00;
-  if (!little && order !== 0x4d4d002a) return [bytes];
-  const starts = new Set<number>();
-  let at = view.getUint32(4, little);
-  while (at !== 0 && at + 2 <= bytes.length && !starts.has(at) && starts.size < MOST_PAGES) {
-    starts.add(at);
-    const next = at + 2 + 12 * view.getUint16(at, little);
-    at = next + 4 <= bytes.length ? view.getUint32(next, little) : 0;
-  }
-  if (starts.size < 2) return [bytes];
-  return [...starts].map((start) => {
-    const page = Uint8Array.from(bytes);
-    new DataView(page.buffer).setUint32(4, start, little);
-    return page;
-  });
 }
 
 /** How a camera was held: Exif's orientation, from 1 to 8, which a JPEG has in its first segments (Exif 2.3, 4.6.4). */

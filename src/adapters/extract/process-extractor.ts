@@ -7,7 +7,7 @@ import { join } from "node:path";
 import type { Block, ExtractedPart, ExtractedText } from "../../chunk.ts";
 import { SluiceError } from "../../errors.ts";
 import type { ExtractedFile, ExtractionSinks, ExtractionSource, Extractor } from "../../ports/extractor.ts";
-import { closedError, crashed, deathError, outOfMemory } from "./child-errors.ts";
+import { closedError, crashed, deathError, outOfMemory, tookTooLong } from "./child-errors.ts";
 import {
   defaultChild,
   type ExtractionChild,
@@ -130,14 +130,8 @@ export function createProcessExtractor(options: ProcessExtractorOptions): Extrac
       };
       const onAbort = () => kill(signal.reason);
       const onTimeout = () => {
-        // Then it is the storage that takes its time.
-        if (storing) return;
-        kill(
-          new SluiceError(
-            "extraction_timeout",
-            `Reading ${filename} took longer than ${timeout_ms / 1000} s. Split it, or raise SLUICE_EXTRACT_TIMEOUT_SECONDS.`,
-          ),
-        );
+        // Else it is the storage that takes its time.
+        if (!storing) kill(tookTooLong(filename, timeout_ms));
       };
       const timeout = setTimeout(onTimeout, timeout_ms);
       const memoryCheck = setInterval(

@@ -1,6 +1,5 @@
 /** Scanned pages and pictures, read by OCR. */
-
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { beforeAll, expect, test } from "vitest";
@@ -12,7 +11,7 @@ import { openPdf } from "../../../src/adapters/extract/pdf-document.ts";
 import { createProcessExtractor } from "../../../src/adapters/extract/process-extractor.ts";
 import { type Line, makePdf } from "../../fixtures/pdf.ts";
 import { makePng, makeTiff } from "../../fixtures/pictures.ts";
-import { blocksOf, read } from "./reading.ts";
+import { blocksOf, fixturePath, read } from "./reading.ts";
 
 const TIMEOUT = 120_000;
 
@@ -87,6 +86,17 @@ test(
     const both = await read(readImage, makeTiff([picture, picture]), "notices.tiff");
     expect(both.page_count).toBe(2);
     expect(both.blocks.filter(({ kind }) => kind === "heading").map(({ page }) => page)).toEqual([1, 2]);
+  },
+  TIMEOUT,
+);
+
+test(
+  "a TIFF whose strips are packed as JPEG, as scanners make them",
+  async () => {
+    // Of sample.pdf: pdftoppm -tiff -tiffcompression jpeg -gray -r 150 -W 900 -H 400. 25 strips, tables of their own.
+    const scan = await read(readImage, readFileSync(fixturePath("scan-jpeg.tiff")), "scan.tiff");
+    expect(scan.page_count).toBe(1);
+    expect(scan.text).toContain("Close the lower gates before you open the upper sluices.");
   },
   TIMEOUT,
 );
