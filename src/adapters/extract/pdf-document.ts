@@ -58,8 +58,9 @@ export interface PdfDocument {
   close(): void;
 }
 
-/** PDFium may keep so many bytes of what it has read before it has to begin anew. */
-const MOST_KEPT = 64 * 1024 * 1024;
+/** After so many bytes read, or so many pages, PDFium begins anew. */
+const MOST_BYTES = 32 * 1024 * 1024;
+const MOST_PAGES = 1_000;
 /** A page of letter size at 300 pixels an inch. */
 const MOST_PIXELS = 8_500_000;
 const MOST_ENTRIES = 20_000;
@@ -71,14 +72,18 @@ export async function openPdf(source: OpenInput | Uint8Array, filename: string):
   let opened = openWith(pdfium, file, filename);
   const page_count = pdfium._FPDF_GetPageCount(opened.document);
   const isTagged = pdfium._FPDFCatalog_IsTagged(opened.document) === 1;
-  let size = pdfium.HEAPU8.length;
+  let toOpen = opened.bytesRead();
+  let pages = 0;
 
   /** PDFium keeps every object of the file that it has come by until the document is closed. */
   function forget(): void {
-    if (pdfium.HEAPU8.length < size + MOST_KEPT) return;
+    const read = opened.bytesRead() - toOpen;
+    // A file without a table of its objects is searched for them as a whole: not more often than it is read.
+    if (read < toOpen || (read < MOST_BYTES && pages < MOST_PAGES)) return;
     opened.close();
     opened = openWith(pdfium, file, filename);
-    size = pdfium.HEAPU8.length;
+    toOpen = opened.bytesRead();
+    pages = 0;
   }
 
   function withPage<T>(number: number, use: (page: number, frame: Frame) => T): T {
@@ -100,6 +105,7 @@ export async function openPdf(source: OpenInput | Uint8Array, filename: string):
     outline: () => readOutline(pdfium, opened.document),
     page(number) {
       forget();
+      pages++;
       return withPage(number, (page, frame) => ({
         ...readRuns(pdfium, page, frame, opened.fonts),
         ...sizeOf(frame),
