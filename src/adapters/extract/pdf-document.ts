@@ -53,8 +53,12 @@ export interface PdfDocument {
   page(number: number): PdfPage;
   /** The page as a picture with so many pixels an inch, fewer where that would be too large. */
   render(number: number, resolution: number): Bitmap;
-  /** @throws what reading its file threw, where that is what made a page look damaged */
-  check(): void;
+  /**
+   * To be called between pages of a long document: lets go of what PDFium keeps of those that were read.
+   *
+   * @throws what reading the file threw, where that is what made a page look damaged
+   */
+  refresh(): void;
   close(): void;
 }
 
@@ -75,17 +79,6 @@ export async function openPdf(source: OpenInput | Uint8Array, filename: string):
   let toOpen = opened.bytesRead();
   let pages = 0;
 
-  /** PDFium keeps every object of the file that it has come by until the document is closed. */
-  function forget(): void {
-    const read = opened.bytesRead() - toOpen;
-    // A file without a table of its objects is searched for them as a whole: not more often than it is read.
-    if (read < toOpen || (read < MOST_BYTES && pages < MOST_PAGES)) return;
-    opened.close();
-    opened = openWith(pdfium, file, filename);
-    toOpen = opened.bytesRead();
-    pages = 0;
-  }
-
   function withPage<T>(number: number, use: (page: number, frame: Frame) => T): T {
     const page = pdfium._FPDF_LoadPage(opened.document, number - 1);
     if (page === 0) throw new Error(`page ${number} can't be loaded`);
@@ -104,7 +97,6 @@ export async function openPdf(source: OpenInput | Uint8Array, filename: string):
       ),
     outline: () => readOutline(pdfium, opened.document),
     page(number) {
-      forget();
       pages++;
       return withPage(number, (page, frame) => ({
         ...readRuns(pdfium, page, frame, opened.fonts),
@@ -117,7 +109,18 @@ export async function openPdf(source: OpenInput | Uint8Array, filename: string):
     },
     render: (number, resolution) =>
       withPage(number, (page, frame) => render(pdfium, page, opened.form, frame, resolution)),
-    check: () => opened.check(),
+    refresh() {
+      opened.check();
+      // PDFium keeps every object of the file that it has come by until the document is closed.
+      const read = opened.bytesRead() - toOpen;
+      // A file without a table of its objects is searched for them as a whole: not more often than it is read.
+      if (read < toOpen || (read < MOST_BYTES && pages < MOST_PAGES)) return;
+      const again = openWith(pdfium, file, filename);
+      opened.close();
+      opened = again;
+      toOpen = opened.bytesRead();
+      pages = 0;
+    },
     close: () => opened.close(),
   };
 }
