@@ -106,7 +106,7 @@ export function createPageBlocks(total: number, outline: readonly OutlineEntry[]
     seen = seeHeadings(seen, groups.slice(0, pages).flat(), known, usual);
     for (const lines of kept.slice(0, pages)) count(counts.settled, lines);
     for (const { leadings } of Object.values(counts)) leadings.splice(MOST_LEADINGS);
-    margins.drop(pages, running);
+    margins.drop(pages);
     held = held.slice(pages);
     gone += pages;
     return blocks;

@@ -53,13 +53,18 @@ export interface PdfDocument {
   page(number: number): PdfPage;
   /** The page as a picture with so many pixels an inch, fewer where that would be too large. */
   render(number: number, resolution: number): Bitmap;
-  /** @throws what reading its file threw, where that is what made a page look damaged */
-  check(): void;
+  /**
+   * To be called between pages of a long document: lets go of what PDFium keeps of those that were read.
+   *
+   * @throws what reading the file threw, where that is what made a page look damaged
+   */
+  refresh(): void;
   close(): void;
 }
 
-/** PDFium may keep so many bytes of what it has read before it has to begin anew. */
-const MOST_KEPT = 64 * 1024 * 1024;
+/** After so many bytes read, or so many pages, PDFium begins anew. */
+const MOST_BYTES = 32 * 1024 * 1024;
+const MOST_PAGES = 1_000;
 /** A page of letter size at 300 pixels an inch. */
 const MOST_PIXELS = 8_500_000;
 const MOST_ENTRIES = 20_000;
@@ -71,15 +76,8 @@ export async function openPdf(source: OpenInput | Uint8Array, filename: string):
   let opened = openWith(pdfium, file, filename);
   const page_count = pdfium._FPDF_GetPageCount(opened.document);
   const isTagged = pdfium._FPDFCatalog_IsTagged(opened.document) === 1;
-  let size = pdfium.HEAPU8.length;
-
-  /** PDFium keeps every object of the file that it has come by until the document is closed. */
-  function forget(): void {
-    if (pdfium.HEAPU8.length < size + MOST_KEPT) return;
-    opened.close();
-    opened = openWith(pdfium, file, filename);
-    size = pdfium.HEAPU8.length;
-  }
+  let toOpen = opened.bytesRead();
+  let pages = 0;
 
   function withPage<T>(number: number, use: (page: number, frame: Frame) => T): T {
     const page = pdfium._FPDF_LoadPage(opened.document, number - 1);
@@ -99,7 +97,7 @@ export async function openPdf(source: OpenInput | Uint8Array, filename: string):
       ),
     outline: () => readOutline(pdfium, opened.document),
     page(number) {
-      forget();
+      pages++;
       return withPage(number, (page, frame) => ({
         ...readRuns(pdfium, page, frame, opened.fonts),
         ...sizeOf(frame),
@@ -111,7 +109,18 @@ export async function openPdf(source: OpenInput | Uint8Array, filename: string):
     },
     render: (number, resolution) =>
       withPage(number, (page, frame) => render(pdfium, page, opened.form, frame, resolution)),
-    check: () => opened.check(),
+    refresh() {
+      opened.check();
+      // PDFium keeps every object of the file that it has come by until the document is closed.
+      const read = opened.bytesRead() - toOpen;
+      // A file without a table of its objects is searched for them as a whole: not more often than it is read.
+      if (read < toOpen || (read < MOST_BYTES && pages < MOST_PAGES)) return;
+      const again = openWith(pdfium, file, filename);
+      opened.close();
+      opened = again;
+      toOpen = opened.bytesRead();
+      pages = 0;
+    },
     close: () => opened.close(),
   };
 }

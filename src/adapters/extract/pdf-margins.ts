@@ -55,7 +55,7 @@ export interface Margins {
    */
   running(usualSize: number): Set<Line>;
   /** Lets go of so many pages from the beginning of what is held; what ran along their edges is remembered. */
-  drop(pages: number, running: ReadonlySet<Line>): void;
+  drop(pages: number): void;
 }
 
 /** @param total how many pages the document has */
@@ -69,6 +69,8 @@ export function createMargins(total: number): Margins {
   const gone = { letters: 0, running: 0 };
   let held: HeldPage[] = [];
   let added = 0;
+  /** Of the held pages, when they were last looked at. */
+  let found = new Set<Line>();
 
   function isNumber({ line, page, outermost, isolated }: Candidate): boolean {
     if (!outermost) return false;
@@ -91,7 +93,7 @@ export function createMargins(total: number): Margins {
       added++;
     },
     running(usualSize) {
-      const found = new Set<Line>();
+      found = new Set();
       for (const candidate of held.flatMap(({ candidates }) => candidates)) {
         const { line } = candidate;
         const isRepeated =
@@ -103,10 +105,10 @@ export function createMargins(total: number): Margins {
       const all = gone.letters + held.reduce((sum, { letters }) => sum + letters, 0);
       return gone.running + lettersOf(found) > (all * 2) / 3 ? new Set() : found;
     },
-    drop(pages, running) {
+    drop(pages) {
       for (const { letters, candidates } of held.slice(0, pages)) {
         gone.letters += letters;
-        gone.running += lettersOf(candidates.map(({ line }) => line).filter((line) => running.has(line)));
+        gone.running += lettersOf(candidates.map(({ line }) => line).filter((line) => found.has(line)));
       }
       held = held.slice(pages);
       const first = added - held.length;

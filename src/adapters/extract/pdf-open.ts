@@ -12,6 +12,8 @@ export interface Opened {
   form: number;
   /** The names of its fonts, by their pointers. */
   fonts: Map<number, string>;
+  /** Of its file, so many bytes. */
+  bytesRead(): number;
   /** @throws what reading its file threw */
   check(): void;
   close(): void;
@@ -41,6 +43,7 @@ export function openWith(pdfium: Pdfium, file: OpenInput, filename: string): Ope
     document,
     form,
     fonts: new Map(),
+    bytesRead: lent.bytesRead,
     check: lent.check,
     close() {
       pdfium._FPDFDOC_ExitFormFillEnvironment(form);

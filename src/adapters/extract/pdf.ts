@@ -105,7 +105,7 @@ async function readDocument(document: PdfDocument, input: ReaderInput, ocr: OcrP
     } catch (error) {
       fail(error);
     }
-    document.check();
+    document.refresh();
     await settle(MOST_WAITING);
     // Lets this process answer and be stopped: PDFium alone never waits for anything.
     await setImmediate();

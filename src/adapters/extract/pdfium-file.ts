@@ -5,6 +5,8 @@ import type { OpenInput } from "./text-builder.ts";
 export interface LentFile {
   /** Where PDFium finds what it needs to know of it: an `FPDF_FILEACCESS`. */
   access: number;
+  /** How many bytes PDFium has asked for. */
+  bytesRead(): number;
   /** @throws what reading the file threw: PDFium itself takes such bytes for damage */
   check(): void;
   /** To be called when PDFium has closed the document. The file stays open. */
@@ -13,6 +15,7 @@ export interface LentFile {
 
 interface Lent {
   file: OpenInput;
+  bytesRead: number;
   broken: { error: unknown } | undefined;
 }
 
@@ -29,13 +32,14 @@ let next = 1;
 
 export function lendFile(pdfium: Pdfium, file: OpenInput): LentFile {
   if (pdfium.table.get(PLACE) === null) pdfium.table.set(PLACE, asWasm(readerOf(pdfium)));
-  const entry: Lent = { file: inBlocks(file), broken: undefined };
+  const entry: Lent = { file: inBlocks(file), bytesRead: 0, broken: undefined };
   const id = next++;
   lent.set(id, entry);
   const access = pdfium._malloc(12);
   pdfium.HEAPU32.set([file.size_bytes, PLACE, id], access >> 2);
   return {
     access,
+    bytesRead: () => entry.bytesRead,
     check() {
       if (entry.broken !== undefined) throw entry.broken.error;
     },
@@ -61,6 +65,7 @@ function readerOf(pdfium: Pdfium): ReadBlock {
     if (entry === undefined) return 0;
     try {
       const [from, length] = [at >>> 0, size >>> 0];
+      entry.bytesRead += length;
       const target = pdfium.HEAPU8.subarray(from, from + length);
       return entry.file.read(target, position >>> 0) === length ? 1 : 0;
     } catch (error) {
