@@ -192,6 +192,16 @@ function cursors(check: StorageTest): void {
     expect([await lead(h, "a", 0), await lead(h, "b")]).toEqual([false, true]);
   });
 
+  check("a task that its holder died with is free in time, although the clock was set back", async (h) => {
+    expect(await lead(h, "a")).toBe(true);
+    h.advance(-3_600_000);
+    // Whoever looks for work notices.
+    await h.queue.claim("wrk_a", 1, 30_000);
+    expect(await lead(h, "b")).toBe(false);
+    h.advance(1_001);
+    expect(await lead(h, "b")).toBe(true);
+  });
+
   check.needing("shared", "of two processes that ask for a task at once, one gets it", async (h, more) => {
     const other = await more.second();
     for (let round = 0; round < 10; round += 1) {

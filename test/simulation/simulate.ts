@@ -25,7 +25,7 @@ export interface Outcome {
   logged: string[];
 }
 
-const MAX_STEPS = 100_000;
+const MAX_STEPS = 250_000;
 const MAX_FAULTS = 10;
 /** Virtual time after the last fault within which everything is over: leases, every retry, the longest pause. */
 const CALM_MS = 180_000;

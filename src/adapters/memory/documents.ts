@@ -7,6 +7,7 @@ import type { System } from "../../ports/system.ts";
 import { createMemoryCollections } from "./collections.ts";
 import { applyCommit } from "./commit.ts";
 import { createMemoryEmbedders } from "./embedders.ts";
+import { noticeClock } from "./job-changes.ts";
 import { joinKey, livingDocument, type MemoryState, transact, type VersionRows, watch } from "./state.ts";
 
 export function createMemoryDocuments(state: MemoryState, system: System): DocumentStore {
@@ -119,9 +120,11 @@ export function createMemoryDocuments(state: MemoryState, system: System): Docum
 
     heldUntil: async (name) => state.holds.get(name) ?? 0,
     lead: async (task, holder, ms) => {
+      const now = system.now();
+      noticeClock(state, now);
       const current = state.leads.get(task);
-      const free = !current || current.holder === holder || current.until <= system.now();
-      if (free && ms > 0) state.leads.set(task, { holder, until: system.now() + ms });
+      const free = !current || current.holder === holder || current.until <= now;
+      if (free && ms > 0) state.leads.set(task, { holder, until: now + ms });
       else if (current?.holder === holder) state.leads.delete(task);
       return free && ms > 0;
     },

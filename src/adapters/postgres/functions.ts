@@ -45,6 +45,9 @@ export function sqlFunction(name: string, args: string, returns: string, query: 
   $fn$;`;
 }
 
+/** For what concerns no one tenant: row-level security lets it see all of them. */
+export const EVERYBODY = "PERFORM set_config('sluice.tenant', '*', true);";
+
 /** Error code of the refusals that `commit` and its like raise; the message is the ConflictReason. */
 export const CONFLICT = "SL001";
 

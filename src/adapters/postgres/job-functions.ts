@@ -1,10 +1,9 @@
 /** The job queue inside the database. Times are Unix milliseconds; `p_now` null means the server's own clock. */
-import { bodyFunction, queryFunction, refuse } from "./functions.ts";
+import { bodyFunction, EVERYBODY, queryFunction, refuse } from "./functions.ts";
 
 const READY = "state IN ('queued', 'retrying')";
 const FREE = "leased_by = NULL, lease_token = NULL, lease_until = NULL, updated_at = v_now";
 const WHOSE = "current_setting('sluice.tenant') IN ('*', tenant_id)";
-const EVERYBODY = "PERFORM set_config('sluice.tenant', '*', true);";
 /**
  * What a crash of the server may undo without harm: a claim undone is a job that is queued again, and its worker's
  * lease token fits no more.

@@ -1,5 +1,5 @@
 /** What is read of documents and the log. */
-import { bodyFunction, queryFunction } from "./functions.ts";
+import { bodyFunction, EVERYBODY, queryFunction } from "./functions.ts";
 
 export const readFunctions: string[] = [
   queryFunction(
@@ -163,6 +163,8 @@ export const readFunctions: string[] = [
       DELETE FROM $S.leads WHERE task = p_task AND holder = p_holder;
       RETURN false;
     END IF;
+    ${EVERYBODY}
+    PERFORM $S.notice_clock(v_now);
     INSERT INTO $S.leads VALUES (p_task, p_holder, v_now + p_ms)
     ON CONFLICT (task) DO UPDATE SET holder = excluded.holder, until = excluded.until
       WHERE leads.holder = excluded.holder OR leads.until <= v_now;

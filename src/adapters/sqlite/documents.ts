@@ -223,6 +223,7 @@ export function createSqliteDocuments(
               ON CONFLICT (task) DO UPDATE SET holder = excluded.holder, until = excluded.until
               WHERE leads.holder = excluded.holder OR leads.until <= ?`,
         values: [task, holder, now + ms, now],
+        now,
       });
       return changes === 1;
     },

@@ -64,7 +64,9 @@ function runBatch(first: WriteRequest): void {
   try {
     begin(db);
     const started = performance.now();
-    if ("now" in first && monotonicMs() - first.asked_at < CLOCK_FRESH_MS) noticeClock(sql, first.now);
+    if ("now" in first && first.now !== undefined && monotonicMs() - first.asked_at < CLOCK_FRESH_MS) {
+      noticeClock(sql, first.now);
+    }
     do {
       if (request.op === "close") closing = true;
       else answers.push(runOne(request, effects));

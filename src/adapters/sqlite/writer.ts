@@ -39,7 +39,12 @@ export type WriteOperation =
   | { op: "embedders"; change: EmbedderChange }
   | { op: "remove_indexed"; tenant_id: string; document_id: string; version: number }
   | { op: "drop_stray_vectors"; tables: VectorTables; chunk_rows: number[] }
-  | { op: "run"; sql: string; values: (string | number | null)[] }
+  | {
+      op: "run";
+      sql: string;
+      values: (string | number | null)[] /** Where it compares times. */;
+      now?: number;
+    }
   | { op: "close" };
 export type WriteRequest = WriteOperation & { id: number /** By `monotonicMs`. */; asked_at: number };
 
