@@ -13,7 +13,7 @@ export type {
   CollectionView,
 } from "./collection.ts";
 export type { Adapters } from "./compose.ts";
-export { ConfigError } from "./config.ts";
+export { ConfigError } from "./config/config.ts";
 export type { Document, DocumentRecord, DocumentStatus, DocumentVersion, Metadata } from "./document.ts";
 export { type ErrorCode, type ErrorInfo, SluiceError } from "./errors.ts";
 export type { EventData, EventType, NewEvent, SluiceEvent, Stage } from "./events.ts";

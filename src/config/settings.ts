@@ -1,7 +1,7 @@
 /** Every setting: its name, what it accepts, its default, what it means. `config.ts` makes the configuration of them. */
 import { availableParallelism } from "node:os";
 import { z } from "zod";
-import { chunkLimits } from "./collection.ts";
+import { chunkLimits } from "../collection.ts";
 
 const integer = (low: number, high: number) => z.coerce.number().int().min(low).max(high);
 const text = () => z.string().min(1).optional();
