@@ -3,7 +3,7 @@ import { createHash } from "node:crypto";
 import { isDeepStrictEqual } from "node:util";
 import type { Chunk } from "../chunk.ts";
 import { type DocumentRecord, evolve, isTerminal, type JourneyState, legalAfter } from "../document.ts";
-import { createTextReader, partsIn } from "../document-text.ts";
+import { createTextReader, wholeText } from "../document-text.ts";
 import { SluiceError } from "../errors.ts";
 import { anyEventSchema } from "../events.ts";
 import { endedStates } from "../job.ts";
@@ -242,9 +242,8 @@ async function compareTexts(
   { tenant_id, document_id }: DocumentRecord,
   version: number,
 ): Promise<string | undefined> {
-  const checkpoints = await documents.listCheckpoints(tenant_id, document_id, version);
-  const parts = partsIn(checkpoints.find(({ stage }) => stage === "extracting")?.data);
-  if (parts.length === 0) return "nothing tells where its text is";
+  const parts = wholeText(await documents.listCheckpoints(tenant_id, document_id, version));
+  if (parts === undefined) return "nothing tells where its text is";
   const text = createTextReader((key) => blobs.get(key), parts);
   let wrong = 0;
   for (let from = 0; ; ) {

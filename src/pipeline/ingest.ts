@@ -4,6 +4,7 @@
  */
 import { aboutNothing, aboutOf } from "../about.ts";
 import { isTerminal } from "../document.ts";
+import { wholeText } from "../document-text.ts";
 import type { Stage as StageName } from "../events.ts";
 import { type ClaimedJob, type NewJob, REMOVE_ENTRIES, reembedJob } from "../job.ts";
 import { ConflictError, type ConflictReason } from "../ports/document-store.ts";
@@ -58,12 +59,10 @@ export async function ingest(
       data: { job_id, version, attempt: job.attempts, worker_id },
     },
   ]);
-  const done = new Map(
-    (await documents.listCheckpoints(tenant_id, document_id, version)).map(({ stage, data }) => [
-      stage,
-      data,
-    ]),
-  );
+  const checkpoints = await documents.listCheckpoints(tenant_id, document_id, version);
+  const done = new Map(checkpoints.map(({ stage, data }) => [stage, data]));
+  // An earlier release stored texts otherwise: then it is read again.
+  if (wholeText(checkpoints) === undefined && !isPartial(done.get("extracting"))) done.delete("extracting");
 
   let under = await embedderForDocuments(dependencies);
   const contextUnder = ({ embedder, index }: InForce): StageContext => ({

@@ -231,6 +231,23 @@ describe.each(["sqlite", "memory"] as const)("in %s", (storage) => {
     expect(await rig.blobKeys()).toHaveLength(1 + PARTS);
   });
 
+  test("a text that an earlier release stored is read again", async () => {
+    const rig = await open(createLongReader([]));
+    const { document_id } = await rig.upload("long");
+    const record = await rig.get(document_id);
+    const data = { text_key: `${tenant_id}/text`, blocks_key: `${tenant_id}/blocks`, page_count: null };
+    await rig.documents.commit([
+      {
+        tenant_id,
+        document: { record, expect_revision: record.revision },
+        checkpoint: { stage: "extracting", data },
+      },
+    ]);
+    await rig.worker().start();
+    expect(await rig.settled(document_id)).toMatchObject({ status: "completed" });
+    expect((await read(rig, document_id)).parts).toHaveLength(PARTS);
+  });
+
   test("a new version ends what the one before had kept, and a deletion takes the parts along", async () => {
     const rig = await open(createLongReader([4, 4]));
     const { document_id } = await rig.upload("long");
