@@ -2,6 +2,7 @@
  * Pages that took long to read, kept in blobs that a partial checkpoint names: the next attempt goes on after them. The
  * stage's own checkpoint takes that one's place, and the sweeper the blobs that nothing names any more.
  */
+import { json } from "node:stream/consumers";
 import type { BlobStore } from "../ports/blob-store.ts";
 import type { PageCache } from "../ports/extractor.ts";
 import type { Partial } from "./partial.ts";
@@ -75,7 +76,5 @@ async function* bytesOf(text: string): AsyncGenerator<Uint8Array> {
 }
 
 async function readEntries(blobs: BlobStore, key: string): Promise<Entry[]> {
-  const parts: Buffer[] = [];
-  for await (const part of await blobs.get(key)) parts.push(part as Buffer);
-  return JSON.parse(Buffer.concat(parts).toString("utf8")) as Entry[];
+  return (await json(await blobs.get(key))) as Entry[];
 }
