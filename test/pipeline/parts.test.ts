@@ -6,7 +6,7 @@ import { SluiceError } from "../../src/errors.ts";
 import type { ExtractionSinks, Extractor } from "../../src/ports/extractor.ts";
 import { sweepBlobs } from "../../src/worker/sweep.ts";
 import { createClock } from "../support/clock.ts";
-import { gate, openRig, PATIENCE_MS, type Rig, tenant_id } from "../support/rig.ts";
+import { gate, openRig, PATIENCE_MS, paragraphs, type Rig, tenant_id } from "../support/rig.ts";
 
 const PARTS = 5;
 const PASSAGES = 4;
@@ -154,6 +154,15 @@ describe.each(["sqlite", "memory"] as const)("in %s", (storage) => {
     expect(await read(rig, document_id)).toMatchObject({ text: whole.text, parts: [{}] });
     const chunks = await rig.documents.listChunks(tenant_id, document_id, 1, 0, 1_000);
     expect(chunks.at(-1)?.text).toContain(`part 1, passage ${PASSAGES - 1}`);
+  });
+
+  test("a long file that ends in blank lines is there as a whole", async () => {
+    const rig = await openRig({ storage, chunking: { max_tokens: 4_000, overlap_tokens: 0 } });
+    const text = paragraphs(3_000);
+    const { document_id } = await rig.upload(`${text}\n\n`);
+    await rig.worker().start();
+    expect(await rig.settled(document_id)).toMatchObject({ status: "completed", error: null });
+    expect((await read(rig, document_id)).text).toBe(text);
   });
 
   test("a part that is being stored when its reader dies is named before the attempt ends", async () => {
