@@ -8,7 +8,7 @@ import { SluiceError } from "../errors.ts";
 import { anyEventSchema } from "../events.ts";
 import { endedStates } from "../job.ts";
 import type { BlobStore } from "../ports/blob-store.ts";
-import type { DocumentStore } from "../ports/document-store.ts";
+import { blobsOf, type DocumentStore } from "../ports/document-store.ts";
 import type { Embedder } from "../ports/embedder.ts";
 import type { JobQueue } from "../ports/job-queue.ts";
 import type { HeldDocument, StorageMaintenance } from "../ports/storage-maintenance.ts";
@@ -226,11 +226,8 @@ async function missingBlobs(
   version: number,
 ): Promise<string[]> {
   const missing: string[] = [];
-  for (const { data } of await documents.listCheckpoints(tenant_id, document_id, version)) {
-    for (const [name, key] of Object.entries(data)) {
-      if (!name.endsWith("_key")) continue;
-      if ((await judgeBlob(blobs, String(key), null, null)) !== undefined) missing.push(String(key));
-    }
+  for (const key of blobsOf(await documents.listCheckpoints(tenant_id, document_id, version))) {
+    if ((await judgeBlob(blobs, key, null, null)) !== undefined) missing.push(key);
   }
   return missing;
 }

@@ -5,7 +5,7 @@
 import { json } from "node:stream/consumers";
 import type { BlobStore } from "../ports/blob-store.ts";
 import type { PageCache } from "../ports/extractor.ts";
-import type { Partial } from "./partial.ts";
+import type { PartialCheckpoint } from "./partial.ts";
 import type { StageContext } from "./stage.ts";
 
 export interface StoredPageCache extends PageCache {
@@ -21,7 +21,10 @@ const BATCH_MS = 10_000;
 
 type Entry = [page: number, content: string];
 
-export async function openPageCache(context: StageContext, partial: Partial): Promise<StoredPageCache> {
+export async function openPageCache(
+  context: StageContext,
+  partial: PartialCheckpoint,
+): Promise<StoredPageCache> {
   const { source, system, blobs } = context;
   const keys = Object.entries(partial.kept)
     .filter(([name]) => /^pages_\d+_key$/.test(name))

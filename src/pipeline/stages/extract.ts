@@ -13,7 +13,7 @@ import { encodePart, namesOfParts, partsIn, readPart, type StoredPart } from "..
 import { SluiceError } from "../../errors.ts";
 import { collectChildren } from "../children.ts";
 import { openPageCache } from "../page-cache.ts";
-import { openPartial, type Partial } from "../partial.ts";
+import { openPartial, type PartialCheckpoint } from "../partial.ts";
 import type { Stage, StageContext } from "../stage.ts";
 
 /** A document as the next stage reads it. */
@@ -104,7 +104,7 @@ async function* readParts(
  * Stores parts as they come. One that an earlier attempt stored with the same bytes is not stored again; the first that
  * differs (another release reads otherwise) ends what can be taken over.
  */
-function createPartStore({ source, system, blobs, signal }: StageContext, partial: Partial) {
+function createPartStore({ source, system, blobs, signal }: StageContext, partial: PartialCheckpoint) {
   const known = partsIn(partial.kept);
   const parts: StoredPart[] = [];
   let blocks = 0;
