@@ -124,6 +124,7 @@ function createPartStore({ source, system, blobs, signal }: StageContext, partia
     const char_end = char_start + part.text.length;
     const same = known[parts.length];
     if (same?.sha256 === sha256) {
+      // Where it stands is told anew: what was kept may be of two releases.
       parts.push({ ...same, char_start, char_end });
       return;
     }
