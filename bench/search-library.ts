@@ -7,7 +7,7 @@ import { stageEntries } from "../src/adapters/sqlite/write-index.ts";
 import type { Chunk } from "../src/chunk.ts";
 import type { DocumentRecord } from "../src/document.ts";
 import { chunkId } from "../src/ids.ts";
-import { estimateTokens } from "../src/pipeline/chunker.ts";
+import { estimateTokens } from "../src/pipeline/tokens.ts";
 import type { Embedder } from "../src/ports/embedder.ts";
 import type { IndexEntry } from "../src/ports/vector-index.ts";
 import { createTexts } from "./texts.ts";

@@ -1,5 +1,5 @@
 /** Made-up texts that are the same in every run: words of uneven frequency, sentences, paragraphs, headings. */
-import { estimateTokens } from "../src/pipeline/chunker.ts";
+import { estimateTokens } from "../src/pipeline/tokens.ts";
 
 export interface Texts {
   /** A paragraph of about so many tokens. */

@@ -317,9 +317,9 @@ function theRest(check: StorageTest): void {
     let record = await upload(h);
     const { document_id } = record;
     const chunking: Checkpoint = { stage: "chunking", data: { count: 3, nested: { list: [1, null, "x"] } } };
-    const extracting: Checkpoint = { stage: "extracting", data: { text_key: "t1/text" } };
+    const extracting: Checkpoint = { stage: "extracting", data: { part_0_key: "t1/text" } };
     record = await withCheckpoint(h, record, chunking);
-    record = await withCheckpoint(h, record, { stage: "extracting", data: { text_key: "t1/old" } });
+    record = await withCheckpoint(h, record, { stage: "extracting", data: { part_0_key: "t1/old" } });
     record = await withCheckpoint(h, record, extracting);
     expect(await h.documents.listCheckpoints("t1", document_id, 1)).toEqual([extracting, chunking]);
     record = await withCheckpoint(h, { ...record, version: 2 }, { stage: "extracting", data: { v: 2 } });
@@ -350,7 +350,7 @@ function theRest(check: StorageTest): void {
       const original = `t1/${document_id}-1`;
       const { revision } = await withCheckpoint(h, record, {
         stage: "extracting",
-        data: { text_key: "t1/text" },
+        data: { part_0_key: "t1/text" },
       });
       const keys = [original, "t1/text", "t1/nobody", "t1/tex"];
       const named = new Set([original, "t1/text"]);
@@ -375,7 +375,7 @@ function theRest(check: StorageTest): void {
   check("a discarded version's checkpoints name no blob any more; its original does", async (h) => {
     const record = await upload(h);
     const { document_id } = record;
-    const next = await withCheckpoint(h, record, { stage: "extracting", data: { text_key: "t1/text" } });
+    const next = await withCheckpoint(h, record, { stage: "extracting", data: { part_0_key: "t1/text" } });
     await stageVersion(h, next, [{ text: "quartz" }]);
     await h.documents.commit([{ tenant_id: "t1", discard: { document_id, versions: [1] } }]);
     const original = `t1/${document_id}-1`;

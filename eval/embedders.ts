@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { createSystem } from "../src/adapters/node/system.ts";
 import { openEmbedder } from "../src/adapters/registry.ts";
 import { createStaticEmbedder } from "../src/adapters/static/embedder.ts";
-import { loadConfig } from "../src/config.ts";
+import { loadConfig } from "../src/config/config.ts";
 import type { Embedder } from "../src/ports/embedder.ts";
 
 /**

@@ -4,7 +4,7 @@ import { aboutOf } from "../src/about.ts";
 import { createTextBuilder } from "../src/adapters/extract/text-builder.ts";
 import type { Chunk, ExtractedText } from "../src/chunk.ts";
 import { openAdapters } from "../src/compose.ts";
-import { parseConfig } from "../src/config.ts";
+import { parseConfig } from "../src/config/config.ts";
 import type { DocumentRecord } from "../src/document.ts";
 import { chunkId } from "../src/ids.ts";
 import { type ChunkOptions, chunkText } from "../src/pipeline/chunker.ts";

@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { openReranker } from "../src/adapters/registry.ts";
-import { loadConfig } from "../src/config.ts";
+import { loadConfig } from "../src/config/config.ts";
 import type { SearchMode } from "../src/search/search.ts";
 import { readCollections } from "./collection.ts";
 import { keepVectors, openNamedEmbedder } from "./embedders.ts";

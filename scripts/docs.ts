@@ -4,10 +4,10 @@
  */
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { z } from "zod";
-import { describeSettings } from "../src/config.ts";
+import { describeSettings } from "../src/config/config.ts";
+import { profileSettings } from "../src/config/settings.ts";
 import { errorTable } from "../src/errors.ts";
 import { eventDataSchemas, eventTypes } from "../src/events.ts";
-import { profileSettings } from "../src/settings.ts";
 
 const made = "<!-- Made by `npm run docs` from the code. Edit the code. -->\n";
 const cell = (text: string) => text.replaceAll("|", "\\|").replaceAll("\n", " ");

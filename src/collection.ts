@@ -24,10 +24,6 @@ const chunkFields = {
     .describe("whether a chunk is embedded with its document's title and its headings before it"),
 };
 
-/** As the API shows it: null where the server's own setting holds. */
-export const collectionChunkingSchema = z.object(chunkFields);
-export type CollectionChunking = z.infer<typeof collectionChunkingSchema>;
-
 /** As the API takes it: what is null or left out is as the server is set. */
 export const collectionInputSchema = z.strictObject({
   chunking: z.strictObject(chunkFields).partial().nullish(),
@@ -50,7 +46,7 @@ export interface ChunkSettings {
 export const collectionViewSchema = z.object({
   collection: z.string(),
   documents: z.int().nonnegative().describe("how many it holds"),
-  chunking: collectionChunkingSchema.describe("what was set for it; null: as the server is set"),
+  chunking: z.object(chunkFields).describe("what was set for it; null: as the server is set"),
   effective_chunking: z
     .object({
       strategy: z.enum(chunkStrategies),

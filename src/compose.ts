@@ -25,7 +25,7 @@ import {
   openSqsQueue,
   type StorageParts,
 } from "./adapters/registry.ts";
-import type { Config, PublisherConfig } from "./config.ts";
+import type { Config, PublisherConfig } from "./config/config.ts";
 import { SluiceError } from "./errors.ts";
 import { createAdmission } from "./intake/admission.ts";
 import { createCollections } from "./intake/collections.ts";

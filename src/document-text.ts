@@ -55,6 +55,18 @@ export function partsIn(checkpoint: Readonly<Record<string, unknown>> = {}): Sto
   }
 }
 
+/**
+ * The parts of a version's whole text, by its checkpoints. Undefined where it is not there: not read to its end yet, or
+ * stored by a release that knew no parts.
+ */
+export function wholeText(
+  checkpoints: readonly { stage: string; data: Readonly<Record<string, unknown>> }[],
+): StoredPart[] | undefined {
+  const data = checkpoints.find(({ stage }) => stage === "extracting")?.data;
+  const parts = data?.partial === true ? [] : partsIn(data);
+  return parts.length === 0 ? undefined : parts;
+}
+
 /** The text from `from` to `to`, in UTF-8; half a surrogate pair at either end comes as a replacement character. */
 export async function* textBytes(
   open: OpenBlob,

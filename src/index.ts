@@ -6,14 +6,21 @@ export { createOpenAiEmbedder } from "./adapters/openai/embedder.ts";
 export { createStaticEmbedder } from "./adapters/static/embedder.ts";
 export { createTransformersEmbedder } from "./adapters/transformers/embedder.ts";
 export { createTransformersReranker } from "./adapters/transformers/reranker.ts";
-export { type Block, type Chunk, type ChunkStrategy, chunkStrategies, type ExtractedText } from "./chunk.ts";
+export {
+  type Block,
+  type Chunk,
+  type ChunkStrategy,
+  chunkStrategies,
+  type ExtractedPart,
+  type ExtractedText,
+} from "./chunk.ts";
 export type {
   CollectionInput,
   CollectionSettings,
   CollectionView,
 } from "./collection.ts";
 export type { Adapters } from "./compose.ts";
-export { ConfigError } from "./config.ts";
+export { ConfigError } from "./config/config.ts";
 export type { Document, DocumentRecord, DocumentStatus, DocumentVersion, Metadata } from "./document.ts";
 export { type ErrorCode, type ErrorInfo, SluiceError } from "./errors.ts";
 export type { EventData, EventType, NewEvent, SluiceEvent, Stage } from "./events.ts";
@@ -38,7 +45,13 @@ export {
 } from "./ports/document-store.ts";
 export type { Embedder } from "./ports/embedder.ts";
 export type { EventPublisher } from "./ports/event-publisher.ts";
-export type { ExtractionSource, Extractor } from "./ports/extractor.ts";
+export type {
+  ExtractedFile,
+  ExtractionSinks,
+  ExtractionSource,
+  Extractor,
+  PageCache,
+} from "./ports/extractor.ts";
 export type { JobQuery, JobQueue, QueueStats, WorkerInfo, WorkerPresence } from "./ports/job-queue.ts";
 export type { Log } from "./ports/log.ts";
 export type { Reranker } from "./ports/reranker.ts";

@@ -3,7 +3,7 @@ import { createReadStream } from "node:fs";
 import { basename } from "node:path";
 import type { CollectionInput, CollectionView } from "./collection.ts";
 import { type Adapters, composeIntake, composeWorker, openAdapters } from "./compose.ts";
-import { parseConfig } from "./config.ts";
+import { parseConfig } from "./config/config.ts";
 import { type Document, isTerminal } from "./document.ts";
 import { SluiceError } from "./errors.ts";
 import type { SluiceEvent } from "./events.ts";

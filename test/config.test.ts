@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { describe, expect, test } from "vitest";
 import { chunkStrategies } from "../src/chunk.ts";
-import { ConfigError, describeSettings, isLoopback, loadConfig, parseConfig } from "../src/config.ts";
+import { ConfigError, describeSettings, isLoopback, loadConfig, parseConfig } from "../src/config/config.ts";
 
 const settings = describeSettings();
 

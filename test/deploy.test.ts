@@ -3,8 +3,8 @@ import { readdirSync, readFileSync } from "node:fs";
 import { parseEnv } from "node:util";
 import { describe, expect, test } from "vitest";
 import { parse, parseAllDocuments } from "yaml";
-import { parseConfig } from "../src/config.ts";
-import { settingGroups, settings } from "../src/settings.ts";
+import { parseConfig } from "../src/config/config.ts";
+import { settingGroups, settings } from "../src/config/settings.ts";
 
 const read = (path: string) => readFileSync(new URL(`../${path}`, import.meta.url), "utf8");
 const isSetting = (name: string) => name in settings;

@@ -1,7 +1,7 @@
 /** Documents waiting in the queue, and 1, 2 and 4 worker processes on one database that make them searchable. */
 import { createSystem } from "../../src/adapters/node/system.ts";
 import { composeIntake, openAdapters } from "../../src/compose.ts";
-import { parseConfig } from "../../src/config.ts";
+import { parseConfig } from "../../src/config/config.ts";
 import { terminalEventTypes } from "../../src/events.ts";
 import type { Log } from "../../src/ports/log.ts";
 import type { Context, Row, Table } from "../benchmark.ts";

@@ -4,7 +4,7 @@ import { createHashingEmbedder } from "../../src/adapters/hashing/embedder.ts";
 import { createSystem } from "../../src/adapters/node/system.ts";
 import { openSqliteStorage } from "../../src/adapters/sqlite/storage.ts";
 import { composeWorker, openAdapters } from "../../src/compose.ts";
-import { parseConfig } from "../../src/config.ts";
+import { parseConfig } from "../../src/config/config.ts";
 import type { Log } from "../../src/ports/log.ts";
 import { drain } from "../drain.ts";
 import { sharedClock } from "../statistics.ts";

@@ -1,6 +1,6 @@
 /** `sluice api`: the HTTP API alone, against the data folder. */
 import { composeIntake, openAdapters } from "../compose.ts";
-import { isLoopback, loadConfig } from "../config.ts";
+import { isLoopback, loadConfig } from "../config/config.ts";
 import { buildApp } from "../server/app.ts";
 import { createLogger } from "./logger.ts";
 import { findPage } from "./page-dir.ts";

@@ -2,7 +2,7 @@
 import { existsSync } from "node:fs";
 import { isAbsolute, relative, resolve } from "node:path";
 import { composeMaintenance, type Maintenance, type OpenAdapters, openAdapters } from "../compose.ts";
-import { type Config, loadConfig } from "../config.ts";
+import { type Config, loadConfig } from "../config/config.ts";
 import { BackupRefused } from "../maintenance/backup.ts";
 import { CommandError, counted, formatDuration, type OutputOptions, print, printJson } from "./output.ts";
 

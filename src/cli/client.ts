@@ -1,7 +1,7 @@
 /** The command line as a client of a running server. */
 import type { z } from "zod";
 import type { CollectionInput, CollectionView } from "../collection.ts";
-import type { Config } from "../config.ts";
+import type { Config } from "../config/config.ts";
 import type { Document } from "../document.ts";
 import { type ErrorCode, errorTable, SluiceError } from "../errors.ts";
 import type { SluiceEvent } from "../events.ts";

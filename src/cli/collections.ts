@@ -1,7 +1,7 @@
 /** `sluice collections list | show | set | reset | reingest`. */
 import { chunkStrategies } from "../chunk.ts";
 import type { CollectionInput, CollectionView } from "../collection.ts";
-import { loadConfig } from "../config.ts";
+import { loadConfig } from "../config/config.ts";
 import { SluiceError } from "../errors.ts";
 import { type Client, createClient } from "./client.ts";
 import { counted, type OutputOptions, print, printable, printJson, table, UsageError } from "./output.ts";

@@ -2,7 +2,7 @@
 import { constants } from "node:fs";
 import { access, stat, statfs, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
-import { type Config, isLoopback } from "../config.ts";
+import { type Config, isLoopback } from "../config/config.ts";
 import { errorTable, SluiceError } from "../errors.ts";
 import type { ApiKeyStore } from "../ports/api-key-store.ts";
 import type { BlobStore } from "../ports/blob-store.ts";

@@ -3,7 +3,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { checkServices, composeReindex, openAdapters } from "../compose.ts";
-import { type Config, describeSettings, loadConfig } from "../config.ts";
+import { type Config, describeSettings, loadConfig } from "../config/config.ts";
 import { SluiceError } from "../errors.ts";
 import {
   type Check,

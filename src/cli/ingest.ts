@@ -1,5 +1,5 @@
 /** `sluice ingest PATH…`: uploads files and follows each to its end. */
-import { loadConfig } from "../config.ts";
+import { loadConfig } from "../config/config.ts";
 import { collectionSchema, isTerminal, metadataSchema } from "../document.ts";
 import type { AcceptedAnswer } from "../server/schemas.ts";
 import { type Client, createClient, type UploadParameters } from "./client.ts";

@@ -1,5 +1,5 @@
 /** `sluice jobs list | show | retry | cancel`. */
-import { loadConfig } from "../config.ts";
+import { loadConfig } from "../config/config.ts";
 import type { SluiceEvent } from "../events.ts";
 import type { Job, JobState } from "../job.ts";
 import { createClient } from "./client.ts";

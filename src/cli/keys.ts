@@ -1,7 +1,7 @@
 /** `sluice keys create | list | revoke`: straight in the data folder, also beside a running server. */
 import { createHash, randomBytes } from "node:crypto";
 import { openAdapters } from "../compose.ts";
-import { loadConfig } from "../config.ts";
+import { loadConfig } from "../config/config.ts";
 import { SluiceError } from "../errors.ts";
 import type { ApiKeyStore } from "../ports/api-key-store.ts";
 import type { System } from "../ports/system.ts";

@@ -1,7 +1,7 @@
 /** `sluice reindex`: straight in the storage, also beside a running server, whose workers do the work. */
 import { existsSync } from "node:fs";
 import { composeReindex, type OpenAdapters, openAdapters } from "../compose.ts";
-import { type Config, loadConfig } from "../config.ts";
+import { type Config, loadConfig } from "../config/config.ts";
 import type { Reindex, ReindexStatus } from "../reindex/reindex.ts";
 import { CommandError, counted, type OutputOptions, print, printJson } from "./output.ts";
 

@@ -1,6 +1,6 @@
 /** `sluice search "…"`. */
 import { citationOf } from "../about.ts";
-import { loadConfig } from "../config.ts";
+import { loadConfig } from "../config/config.ts";
 import { searchFilterSchema } from "../filter.ts";
 import { placeOf } from "../search/place.ts";
 import type { SearchHit, SearchMode, SearchRequest } from "../search/search.ts";

@@ -3,7 +3,7 @@ import { mkdirSync, openSync, readFileSync } from "node:fs";
 import { hostname } from "node:os";
 import { join } from "node:path";
 import { openAdapters } from "../compose.ts";
-import { type Config, loadConfig } from "../config.ts";
+import { type Config, loadConfig } from "../config/config.ts";
 import { createSupervisor, type ProcessSpec } from "../worker/supervisor.ts";
 import { recoverWorker } from "../worker/worker.ts";
 import { createLogger } from "./logger.ts";

@@ -1,5 +1,5 @@
 /** `sluice verify`: everything that is stored against everything else. */
-import { loadConfig } from "../config.ts";
+import { loadConfig } from "../config/config.ts";
 import type { VerifyFinding } from "../maintenance/verify.ts";
 import { withMaintenance } from "./backup.ts";
 import { counted, type OutputOptions, print, printable, printJson, reportError, styled } from "./output.ts";

@@ -1,7 +1,7 @@
 /** `sluice worker`: one worker process against the data folder. As many as wanted may run. */
 import { constants, setPriority } from "node:os";
 import { composeWorker, openAdapters } from "../compose.ts";
-import { loadConfig } from "../config.ts";
+import { loadConfig } from "../config/config.ts";
 import { sweepBlobs } from "../worker/sweep.ts";
 import { createLogger } from "./logger.ts";
 import { onShutdown, sayReady } from "./shutdown.ts";

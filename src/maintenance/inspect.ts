@@ -3,12 +3,12 @@ import { createHash } from "node:crypto";
 import { isDeepStrictEqual } from "node:util";
 import type { Chunk } from "../chunk.ts";
 import { type DocumentRecord, evolve, isTerminal, type JourneyState, legalAfter } from "../document.ts";
-import { createTextReader, partsIn } from "../document-text.ts";
+import { createTextReader, wholeText } from "../document-text.ts";
 import { SluiceError } from "../errors.ts";
 import { anyEventSchema } from "../events.ts";
 import { endedStates } from "../job.ts";
 import type { BlobStore } from "../ports/blob-store.ts";
-import type { DocumentStore } from "../ports/document-store.ts";
+import { blobsOf, type DocumentStore } from "../ports/document-store.ts";
 import type { Embedder } from "../ports/embedder.ts";
 import type { JobQueue } from "../ports/job-queue.ts";
 import type { HeldDocument, StorageMaintenance } from "../ports/storage-maintenance.ts";
@@ -226,11 +226,8 @@ async function missingBlobs(
   version: number,
 ): Promise<string[]> {
   const missing: string[] = [];
-  for (const { data } of await documents.listCheckpoints(tenant_id, document_id, version)) {
-    for (const [name, key] of Object.entries(data)) {
-      if (!name.endsWith("_key")) continue;
-      if ((await judgeBlob(blobs, String(key), null, null)) !== undefined) missing.push(String(key));
-    }
+  for (const key of blobsOf(await documents.listCheckpoints(tenant_id, document_id, version))) {
+    if ((await judgeBlob(blobs, key, null, null)) !== undefined) missing.push(key);
   }
   return missing;
 }
@@ -242,9 +239,8 @@ async function compareTexts(
   { tenant_id, document_id }: DocumentRecord,
   version: number,
 ): Promise<string | undefined> {
-  const checkpoints = await documents.listCheckpoints(tenant_id, document_id, version);
-  const parts = partsIn(checkpoints.find(({ stage }) => stage === "extracting")?.data);
-  if (parts.length === 0) return "nothing tells where its text is";
+  const parts = wholeText(await documents.listCheckpoints(tenant_id, document_id, version));
+  if (parts === undefined) return "nothing tells where its text is";
   const text = createTextReader((key) => blobs.get(key), parts);
   let wrong = 0;
   for (let from = 0; ; ) {

@@ -9,9 +9,7 @@ import { createOutline } from "./chunking/outline.ts";
 import { createPacker } from "./chunking/packer.ts";
 import { createWindow } from "./chunking/window.ts";
 
-export { type ChunkStrategy, chunkStrategies } from "../chunk.ts";
 export type { ChunkOptions } from "./chunking/options.ts";
-export { estimateTokens } from "./tokens.ts";
 
 export interface Chunker {
   /** Takes the next part. @returns the chunks that are certain by now */

@@ -1,7 +1,7 @@
 /** What is removed after the fact: deleted documents, and index entries of versions that were replaced. */
 import type { ClaimedJob } from "../job.ts";
 import type { BlobStore } from "../ports/blob-store.ts";
-import type { DocumentStore } from "../ports/document-store.ts";
+import { blobsOf, type DocumentStore } from "../ports/document-store.ts";
 import type { JobQueue } from "../ports/job-queue.ts";
 import type { System } from "../ports/system.ts";
 import type { VectorIndex } from "../ports/vector-index.ts";
@@ -26,10 +26,7 @@ export async function erase(dependencies: EraseDependencies, claimed: ClaimedJob
   const versions = await documents.listVersions(tenant_id, document_id);
   for (const { version, blob_key } of versions) {
     const checkpoints = await documents.listCheckpoints(tenant_id, document_id, version);
-    const made = checkpoints
-      .flatMap(({ data }) => Object.entries(data))
-      .filter(([name]) => name.endsWith("_key"));
-    for (const key of [blob_key, ...made.map(([, value]) => value as string)]) await blobs.delete(key);
+    for (const key of [blob_key, ...blobsOf(checkpoints)]) await blobs.delete(key);
     await index.remove(tenant_id, document_id, version);
   }
   await documents.commit([

@@ -4,9 +4,10 @@
  */
 import { aboutNothing, aboutOf } from "../about.ts";
 import { isTerminal } from "../document.ts";
+import { wholeText } from "../document-text.ts";
 import type { Stage as StageName } from "../events.ts";
 import { type ClaimedJob, type NewJob, REMOVE_ENTRIES, reembedJob } from "../job.ts";
-import { ConflictError, type ConflictReason } from "../ports/document-store.ts";
+import { blobsOf, ConflictError, type ConflictReason } from "../ports/document-store.ts";
 import type { JobQueue } from "../ports/job-queue.ts";
 import { embedderForDocuments, type InForce } from "../reindex/in-force.ts";
 import { removeStrays } from "./family.ts";
@@ -58,12 +59,10 @@ export async function ingest(
       data: { job_id, version, attempt: job.attempts, worker_id },
     },
   ]);
-  const done = new Map(
-    (await documents.listCheckpoints(tenant_id, document_id, version)).map(({ stage, data }) => [
-      stage,
-      data,
-    ]),
-  );
+  const checkpoints = await documents.listCheckpoints(tenant_id, document_id, version);
+  const done = new Map(checkpoints.map(({ stage, data }) => [stage, data]));
+  // An earlier release stored texts otherwise: then it is read again.
+  if (wholeText(checkpoints) === undefined && !isPartial(done.get("extracting"))) done.delete("extracting");
 
   let under = await embedderForDocuments(dependencies);
   const contextUnder = ({ embedder, index }: InForce): StageContext => ({
@@ -127,7 +126,8 @@ export async function ingest(
       correlation_id: job.correlation_id,
       max_attempts: job.max_attempts,
     });
-    const unused = await blobsOf(dependencies, tenant_id, document_id, older);
+    const checkpointsOf = (number: number) => documents.listCheckpoints(tenant_id, document_id, number);
+    const unused = blobsOf((await Promise.all(older.map(checkpointsOf))).flat());
     const publish = async ({ registered: { serving, target }, embedder: { embedder_id } }: InForce) =>
       journal.record(
         [
@@ -185,23 +185,6 @@ async function publishedUnless(reason: ConflictReason, writing: Promise<void>): 
 /** Whether a checkpoint was kept before its stage had ended. */
 function isPartial(checkpoint: Record<string, unknown> | undefined): boolean {
   return checkpoint?.partial === true;
-}
-
-/** Keys of the blobs that the checkpoints of these versions name. */
-async function blobsOf(
-  { documents }: IngestDependencies,
-  tenant_id: string,
-  document_id: string,
-  versions: number[],
-): Promise<string[]> {
-  const checkpoints = await Promise.all(
-    versions.map((version) => documents.listCheckpoints(tenant_id, document_id, version)),
-  );
-  return checkpoints
-    .flat()
-    .flatMap(({ data }) => Object.entries(data))
-    .filter(([name]) => name.endsWith("_key"))
-    .map(([, key]) => key as string);
 }
 
 /** Milliseconds since the job first started, earlier attempts and the waits between them included. */

@@ -2,9 +2,10 @@
  * Pages that took long to read, kept in blobs that a partial checkpoint names: the next attempt goes on after them. The
  * stage's own checkpoint takes that one's place, and the sweeper the blobs that nothing names any more.
  */
+import { json } from "node:stream/consumers";
 import type { BlobStore } from "../ports/blob-store.ts";
 import type { PageCache } from "../ports/extractor.ts";
-import type { Partial } from "./partial.ts";
+import type { PartialCheckpoint } from "./partial.ts";
 import type { StageContext } from "./stage.ts";
 
 export interface StoredPageCache extends PageCache {
@@ -20,7 +21,10 @@ const BATCH_MS = 10_000;
 
 type Entry = [page: number, content: string];
 
-export async function openPageCache(context: StageContext, partial: Partial): Promise<StoredPageCache> {
+export async function openPageCache(
+  context: StageContext,
+  partial: PartialCheckpoint,
+): Promise<StoredPageCache> {
   const { source, system, blobs } = context;
   const keys = Object.entries(partial.kept)
     .filter(([name]) => /^pages_\d+_key$/.test(name))
@@ -75,7 +79,5 @@ async function* bytesOf(text: string): AsyncGenerator<Uint8Array> {
 }
 
 async function readEntries(blobs: BlobStore, key: string): Promise<Entry[]> {
-  const parts: Buffer[] = [];
-  for await (const part of await blobs.get(key)) parts.push(part as Buffer);
-  return JSON.parse(Buffer.concat(parts).toString("utf8")) as Entry[];
+  return (await json(await blobs.get(key))) as Entry[];
 }

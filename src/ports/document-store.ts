@@ -7,10 +7,21 @@ import type { Lease, NewJob } from "../job.ts";
 import type { CollectionStore } from "./collection-store.ts";
 import type { EmbedderRegister, EmbeddersInForce } from "./embedder-register.ts";
 
-/** The end of a stage: enough to hand its outcome to the next one after a crash. */
+/**
+ * The end of a stage: enough to hand its outcome to the next one after a crash. With `partial: true` among its data, how
+ * far the stage has come. Entries whose names end in `_key` are blobs.
+ */
 export interface Checkpoint {
   stage: Stage;
   data: Record<string, unknown>;
+}
+
+/** The blobs that checkpoints name. */
+export function blobsOf(checkpoints: readonly Checkpoint[]): string[] {
+  return checkpoints
+    .flatMap(({ data }) => Object.entries(data))
+    .filter(([name]) => name.endsWith("_key"))
+    .map(([, key]) => String(key));
 }
 
 /** An answer given under an Idempotency-Key, kept so that it can be given again. */

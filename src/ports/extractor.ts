@@ -37,8 +37,9 @@ export interface ExtractionSinks {
   file?: (file: ExtractedFile) => Promise<void>;
   /**
    * Gets the text of a long document as it is read: part after part, from the beginning. MUST be waited for before the
-   * next part is given, so that memory stays flat however long the document is. The same bytes SHOULD give the same
-   * parts at every attempt. Without it the whole text is in the answer.
+   * next part is given, so that memory stays flat however long the document is, and before `extract` resolves; where that
+   * rejects, the last part MAY still be under way. The same bytes SHOULD give the same parts at every attempt. Without it
+   * the whole text is in the answer.
    */
   part?: (part: ExtractedPart) => Promise<void>;
 }

@@ -1,7 +1,7 @@
 /** /asyncapi.json: the channels on which events travel, made from the schemas of the events (AsyncAPI 3.0). */
 import { z } from "zod";
 import { binaryHeadersSchema, cloudEventSchema } from "../cloudevents.ts";
-import type { PublisherConfig } from "../config.ts";
+import type { PublisherConfig } from "../config/config.ts";
 import { type EventType, eventDataSchemas, eventSchema, eventTypes } from "../events.ts";
 
 type Json = Record<string, unknown>;

@@ -1,7 +1,7 @@
 /** Who asks, and from where: API keys to tenants, and the defences of a server that asks for no key. */
 import { createHash } from "node:crypto";
 import type { FastifyRequest } from "fastify";
-import { isLoopback } from "../config.ts";
+import { isLoopback } from "../config/config.ts";
 import { SluiceError } from "../errors.ts";
 import type { ApiKey, ApiKeyStore } from "../ports/api-key-store.ts";
 import type { System } from "../ports/system.ts";

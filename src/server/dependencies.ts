@@ -3,7 +3,7 @@ import type { IncomingMessage, Server, ServerResponse } from "node:http";
 import type { FastifyInstance } from "fastify";
 import type { ZodTypeProvider } from "fastify-type-provider-zod";
 import type { Logger } from "pino";
-import type { Config } from "../config.ts";
+import type { Config } from "../config/config.ts";
 import type { Collections } from "../intake/collections.ts";
 import type { Commands } from "../intake/commands.ts";
 import type { createDirectUploads } from "../intake/direct-upload.ts";

@@ -1,13 +1,14 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import type { Block, ChunkDraft, ExtractedText } from "../../src/chunk.ts";
 import {
+  type Block,
+  type ChunkDraft,
   type ChunkStrategy,
   chunkStrategies,
-  chunkText,
-  createChunker,
-  estimateTokens,
-} from "../../src/pipeline/chunker.ts";
+  type ExtractedText,
+} from "../../src/chunk.ts";
+import { chunkText, createChunker } from "../../src/pipeline/chunker.ts";
+import { estimateTokens } from "../../src/pipeline/tokens.ts";
 
 type Part = [kind: Block["kind"], text: string, level?: number, page?: number];
 

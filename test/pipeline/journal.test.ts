@@ -76,7 +76,7 @@ test("writes go one after another, in the order in which they were asked for", a
   const { rig, document_id, journal, completed, written } = await openJournal();
   const writes = [
     journal.record([completed("extracting")], {
-      checkpoint: { stage: "extracting", data: { text_key: "k" } },
+      checkpoint: { stage: "extracting", data: { part_0_key: "k" } },
     }),
     journal.record([completed("chunking")]),
     journal.commit({ chunks: [] }),

@@ -8,7 +8,7 @@ import { z } from "zod";
 import { createMemoryBlobStore } from "../../src/adapters/memory/blob-store.ts";
 import { createMemoryStorage } from "../../src/adapters/memory/storage.ts";
 import { createSystem } from "../../src/adapters/node/system.ts";
-import type { PublisherConfig } from "../../src/config.ts";
+import type { PublisherConfig } from "../../src/config/config.ts";
 import { advance, type DocumentRecord } from "../../src/document.ts";
 import { namesOfParts } from "../../src/document-text.ts";
 import type { ErrorInfo } from "../../src/errors.ts";

@@ -1,7 +1,7 @@
 /** One of Sluice's worker processes, over a configuration. */
 import { createSystem } from "../../../src/adapters/node/system.ts";
 import { composeWorker, openAdapters } from "../../../src/compose.ts";
-import { parseConfig } from "../../../src/config.ts";
+import { parseConfig } from "../../../src/config/config.ts";
 import type { Log } from "../../../src/ports/log.ts";
 import type { Worker } from "../../../src/worker/worker.ts";
 import { given, serve } from "../../processes/serve.ts";

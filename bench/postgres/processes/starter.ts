@@ -1,7 +1,7 @@
 /** An idle worker in a process of its own, that says when each job started. */
 import { createSystem } from "../../../src/adapters/node/system.ts";
 import { composeWorker, openAdapters } from "../../../src/compose.ts";
-import { parseConfig } from "../../../src/config.ts";
+import { parseConfig } from "../../../src/config/config.ts";
 import type { Log } from "../../../src/ports/log.ts";
 import { given, serve } from "../../processes/serve.ts";
 import { sharedClock } from "../../statistics.ts";

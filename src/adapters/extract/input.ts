@@ -21,6 +21,19 @@ export async function fileContent(
   };
 }
 
+/** The bytes from the beginning. @param tell hears how many of them have come by, before each piece is given */
+export async function* countedPieces(
+  { pieces }: Pick<ReaderInput, "pieces">,
+  tell: (done: number) => void,
+): AsyncGenerator<Uint8Array> {
+  let done = 0;
+  for await (const piece of pieces()) {
+    done += piece.byteLength;
+    tell(done);
+    yield piece;
+  }
+}
+
 function openFile(path: string, size_bytes: number): OpenInput {
   const file = openSync(path, "r");
   return {

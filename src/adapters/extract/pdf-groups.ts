@@ -246,7 +246,7 @@ function isFootnote(group: Group, groups: readonly Group[], usual: Usual): boole
   });
 }
 
-export function isListItem(text: string): boolean {
+function isListItem(text: string): boolean {
   return bullet.test(text) || numbered.test(text);
 }
 

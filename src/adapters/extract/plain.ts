@@ -1,5 +1,6 @@
 /** Plain text, and everything that is read as such. Read line by line: a log may be as long as it likes. */
 import { decodePieces, surveyText } from "./charset.ts";
+import { countedPieces } from "./input.ts";
 import { createTextBuilder, type ReaderInput } from "./text-builder.ts";
 
 const listItem = /^\s*(?:[-*•‣◦–]|\(?(?:\d{1,3}|[a-z])[.)])\s+\S/i;
@@ -40,13 +41,10 @@ export async function readPlainText(input: ReaderInput) {
 
   let open = "";
   let done = 0;
-  const counted = async function* () {
-    for await (const piece of input.pieces()) {
-      done += piece.byteLength;
-      yield piece;
-    }
-  };
-  for await (const piece of decodePieces(counted(), charset)) {
+  const counted = countedPieces(input, (bytes) => {
+    done = bytes;
+  });
+  for await (const piece of decodePieces(counted, charset)) {
     const lines = (open + piece.replace(lineEnds, "\n")).split("\n");
     open = lines.pop()!;
     for (const line of lines) write(line, true);
@@ -54,7 +52,7 @@ export async function readPlainText(input: ReaderInput) {
       write(open, false);
       open = "";
     }
-    progress(Math.min(done, size_bytes), size_bytes);
+    progress(done, size_bytes);
     await builder.handOver();
   }
   write(open, true);

@@ -166,7 +166,10 @@ export function createProcessExtractor(options: ProcessExtractorOptions): Extrac
               for (const block of message.blocks) blocks.push(block);
               break;
             case "part":
-              takePart().catch(kill);
+              takePart().catch((error: unknown) => {
+                // Else the document has ended, and the child may be at work on another.
+                if (child.job === job) kill(error);
+              });
               break;
             case "file":
               try {
@@ -195,6 +198,10 @@ export function createProcessExtractor(options: ProcessExtractorOptions): Extrac
               }
               break;
             case "done": {
+              if (storing) {
+                kill(crashed(filename, "went on before its part was taken", undefined));
+                break;
+              }
               end();
               const { page_count, title, facts } = message;
               resolve({ extracted: { text: text.join(""), blocks, page_count, title, facts }, files });

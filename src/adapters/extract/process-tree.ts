@@ -58,7 +58,7 @@ export async function runTree(
 }
 
 /** Resident memory of a process and all below it; what they share counts for each. */
-function treeBytes(pid: number | undefined): number {
+export function treeBytes(pid: number | undefined): number {
   let sum = 0;
   const waiting = [pid];
   for (let next = waiting.pop(); next !== undefined; next = waiting.pop()) {

@@ -2,7 +2,7 @@
 import type { DocumentRecord } from "../../document.ts";
 import { type SluiceEvent, stages } from "../../events.ts";
 import { matchesFilter } from "../../filter.ts";
-import type { DocumentStore } from "../../ports/document-store.ts";
+import { blobsOf, type DocumentStore } from "../../ports/document-store.ts";
 import type { System } from "../../ports/system.ts";
 import { createMemoryCollections } from "./collections.ts";
 import { applyCommit } from "./commit.ts";
@@ -135,23 +135,14 @@ export function createMemoryDocuments(state: MemoryState, system: System): Docum
 
     referencedBlobs: async (keys) => {
       const asked = new Set(keys);
-      const named = new Set<string>();
-      const visit = (value: unknown): void => {
-        if (typeof value === "string") {
-          if (asked.has(value)) named.add(value);
-        } else if (typeof value === "object" && value !== null) {
-          for (const item of Object.values(value)) visit(item);
-        }
-      };
+      const named: string[] = [];
       for (const versions of state.versions.values()) {
-        for (const version of versions.values()) visit(version.blob_key);
+        for (const { blob_key } of versions.values()) named.push(blob_key);
       }
       for (const versions of state.rows.values()) {
-        for (const rows of versions.values()) {
-          for (const checkpoint of rows.checkpoints.values()) visit(checkpoint.data);
-        }
+        for (const { checkpoints } of versions.values()) named.push(...blobsOf([...checkpoints.values()]));
       }
-      return named;
+      return new Set(named.filter((key) => asked.has(key)));
     },
 
     close: async () => {},

@@ -1,6 +1,6 @@
 /**
  * extract: original bytes → text and blocks, in parts. A long document's parts are stored while it is still being read;
- * each is in the blob store before a checkpoint names it.
+ * each is in the blob store before a checkpoint names it. An attempt that fails leaves no write under way behind it.
  */
 import { createHash } from "node:crypto";
 import { createWriteStream } from "node:fs";
@@ -13,7 +13,7 @@ import { encodePart, namesOfParts, partsIn, readPart, type StoredPart } from "..
 import { SluiceError } from "../../errors.ts";
 import { collectChildren } from "../children.ts";
 import { openPageCache } from "../page-cache.ts";
-import { openPartial, type Partial } from "../partial.ts";
+import { openPartial, type PartialCheckpoint } from "../partial.ts";
 import type { Stage, StageContext } from "../stage.ts";
 
 /** A document as the next stage reads it. */
@@ -49,7 +49,7 @@ export const extract: Stage<undefined, ExtractedDocument> = {
         { pages, file: inside.take, part: store.add },
       ),
     ).catch(async (error: unknown) => {
-      if (!signal.aborted) await pages.flush();
+      if (!signal.aborted) await pages.flush().finally(() => store.settle());
       throw error;
     });
     await pages.settle();
@@ -73,7 +73,7 @@ export const extract: Stage<undefined, ExtractedDocument> = {
       facts,
       length,
       // What is short is still here.
-      parts: parts.length === 1 ? () => only(last) : () => readParts(context, parts),
+      parts: parts.length === 1 && last.text !== "" ? () => only(last) : () => readParts(context, parts),
     };
     return { output, checkpoint, counts };
   },
@@ -104,12 +104,13 @@ async function* readParts(
  * Stores parts as they come. One that an earlier attempt stored with the same bytes is not stored again; the first that
  * differs (another release reads otherwise) ends what can be taken over.
  */
-function createPartStore({ source, system, blobs, signal }: StageContext, partial: Partial) {
+function createPartStore({ source, system, blobs, signal }: StageContext, partial: PartialCheckpoint) {
   const known = partsIn(partial.kept);
   const parts: StoredPart[] = [];
   let blocks = 0;
+  let adding: Promise<void> = Promise.resolve();
 
-  async function add(part: ExtractedPart): Promise<void> {
+  async function keep(part: ExtractedPart): Promise<void> {
     await store(part);
     if (parts.length > known.length) await partial.keep(namesOfParts(parts));
   }
@@ -123,7 +124,8 @@ function createPartStore({ source, system, blobs, signal }: StageContext, partia
     const char_end = char_start + part.text.length;
     const same = known[parts.length];
     if (same?.sha256 === sha256) {
-      parts.push(same);
+      // Where it stands is told anew: what was kept may be of two releases.
+      parts.push({ ...same, char_start, char_end });
       return;
     }
     known.length = Math.min(known.length, parts.length);
@@ -134,7 +136,12 @@ function createPartStore({ source, system, blobs, signal }: StageContext, partia
   }
 
   return {
-    add,
+    add(part: ExtractedPart): Promise<void> {
+      adding = keep(part);
+      return adding;
+    },
+    /** Resolves when no part is being stored: its child may have died meanwhile. @throws what storing it failed with */
+    settle: () => adding,
     /** Stores what is left, and names all of them. */
     async end(rest: ExtractedPart): Promise<StoredPart[]> {
       if (rest.text !== "" || parts.length === 0) await store(rest);

@@ -3,7 +3,7 @@ import { Readable } from "node:stream";
 import type { FastifyReply } from "fastify";
 import { z } from "zod";
 import type { DocumentRecord } from "../../document.ts";
-import { partsIn, textBytes } from "../../document-text.ts";
+import { textBytes, wholeText } from "../../document-text.ts";
 import { SluiceError } from "../../errors.ts";
 import type { DocumentStore } from "../../ports/document-store.ts";
 import { contentDisposition, isFresh, type Range, rangeOf } from "../byte-range.ts";
@@ -98,13 +98,12 @@ export function documentContentRoutes(app: App, { documents, blobs }: AppDepende
       const document = await mustGet(documents, request.tenant_id, request.params.document_id);
       const { document_id, tenant_id } = document;
       const version = request.query.version ?? document.searchable_version ?? document.version;
-      const checkpoints = await documents.listCheckpoints(tenant_id, document_id, version);
-      const read = checkpoints.find(({ stage, data }) => stage === "extracting" && data.partial !== true);
-      if (read === undefined) throw notThere(document, version, "text");
+      const parts = wholeText(await documents.listCheckpoints(tenant_id, document_id, version));
+      if (parts === undefined) throw notThere(document, version, "text");
       reply.header("content-type", "text/plain; charset=utf-8");
       if (request.method === "HEAD") return reply.send();
       const { char_start, char_end } = request.query;
-      const bytes = textBytes((key) => blobs.get(key), partsIn(read.data), char_start, char_end);
+      const bytes = textBytes((key) => blobs.get(key), parts, char_start, char_end);
       return reply.send(Readable.from(await begun(bytes), { objectMode: false }));
     },
   });
@@ -227,7 +226,7 @@ async function mustGet(
   return document;
 }
 
-/** Why a version's text or chunks are not there: replaced, never begun, or not made yet. */
+/** Why a version's text or chunks are not there: replaced, never begun, stored otherwise, or not made yet. */
 function notThere(document: DocumentRecord, version: number, what: string): SluiceError {
   const { document_id, searchable_version, status } = document;
   if (version > document.version) {
@@ -235,6 +234,12 @@ function notThere(document: DocumentRecord, version: number, what: string): Slui
   }
   if (version < (searchable_version ?? document.version)) {
     return new SluiceError("not_found", `The ${what} of version ${version} of ${document_id} was replaced.`);
+  }
+  if (version === searchable_version) {
+    return new SluiceError(
+      "not_found",
+      `The ${what} of version ${version} of ${document_id} was stored by an earlier release. Ingest it again: POST /v1/documents/${document_id}/reingest.`,
+    );
   }
   return new SluiceError(
     "not_ready",

@@ -106,6 +106,12 @@ serveExtraction(async ({ filename }, progress) => {
       process.send?.({ type: "file", filename: "mine.txt", media_type: null, number });
       break;
     }
+    case "hurry": {
+      // Ends without waiting for its part to be taken.
+      process.send?.({ type: "text", text: "a part" });
+      process.send?.({ type: "part" });
+      break;
+    }
     case "large": {
       const text = "word ".repeat(400_000);
       const blocks = Array.from({ length: 9_000 }, (_, index) => ({

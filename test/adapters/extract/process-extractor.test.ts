@@ -215,6 +215,22 @@ describe("files inside a document", () => {
   });
 });
 
+test("a child that goes on before its part is taken fails its document alone", async () => {
+  const extractor = create({ child_module: hostile });
+  let taken = () => {};
+  const part = () =>
+    new Promise<void>((resolve) => {
+      taken = resolve;
+    });
+  const source = { path: "/nowhere", media_type: "text/plain", filename: "hurry.txt" };
+  await expect(extractor.extract(source, () => {}, never, { part })).rejects.toMatchObject({
+    code: "extraction_crashed",
+  });
+  // Its part may be stored while the next document is read.
+  taken();
+  expect((await order(extractor, "ok")).page_count).toBe(1);
+});
+
 describe("signals", () => {
   test("fired while the child is deaf: the reason is thrown, the child is gone, the next document succeeds", async () => {
     const extractor = create({ child_module: hostile });

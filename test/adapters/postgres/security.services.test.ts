@@ -25,7 +25,7 @@ afterAll(async () => {
 /** A row of this tenant in every table that has tenants. */
 async function fill(tenant_id: string): Promise<void> {
   const record = await publish(h, [{ text: "quartz" }], { tenant_id });
-  const checkpoint = { stage: "extracting" as const, data: { text_key: `${tenant_id}/text` } };
+  const checkpoint = { stage: "extracting" as const, data: { part_0_key: `${tenant_id}/text` } };
   const { document_id } = record;
   const next = { ...record, revision: record.revision + 1 };
   await h.documents.commit([

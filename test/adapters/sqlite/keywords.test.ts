@@ -6,7 +6,8 @@ import { expect, onTestFinished, test } from "vitest";
 import { aboutNothing } from "../../../src/about.ts";
 import { queryWordsOf, separateWords, wordsOf } from "../../../src/adapters/keywords.ts";
 import { createSystem } from "../../../src/adapters/node/system.ts";
-import { migrations, openDatabase } from "../../../src/adapters/sqlite/schema.ts";
+import { migrations } from "../../../src/adapters/sqlite/migrations.ts";
+import { openDatabase } from "../../../src/adapters/sqlite/schema.ts";
 import { DATABASE_FILE, openSqliteStorage } from "../../../src/adapters/sqlite/storage.ts";
 import { openRig, tenant_id } from "../../support/rig.ts";
 

@@ -100,6 +100,22 @@ describe("GET …/text and …/chunks", () => {
     expect(second.next_cursor).toBeNull();
   });
 
+  test("a text that an earlier release stored otherwise is told as such, and not as empty", async () => {
+    const server = await startServer();
+    const { document_id } = await server.upload("a");
+    const record = await server.complete(document_id, "old");
+    await server.documents.commit([
+      {
+        tenant_id: record.tenant_id,
+        document: { record, expect_revision: record.revision },
+        checkpoint: { stage: "extracting", data: { text_key: "default/text" } },
+      },
+    ]);
+    const answer = await server.request(`/v1/documents/${document_id}/text`);
+    expect(answer.status).toBe(404);
+    expect(answer.problem().detail).toContain("/reingest");
+  });
+
   test("are of the searchable version while a newer one is made; a page of a replaced version is gone", async () => {
     const server = await startServer();
     const { document_id } = await server.upload("a");

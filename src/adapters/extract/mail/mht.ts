@@ -1,10 +1,11 @@
 /** Web pages saved in one file (MHTML, RFC 2557): the page is read, what it shows and needs besides is not. */
 import PostalMime from "postal-mime";
 import { readHtml } from "../html.ts";
+import { bytesInput } from "../input.ts";
 import { malformed } from "../limits.ts";
 import type { ReaderInput } from "../text-builder.ts";
 
-export async function readMht({ bytes, filename, progress, ...input }: ReaderInput) {
+export async function readMht({ bytes, filename, progress }: ReaderInput) {
   const page = await PostalMime.parse(bytes, { attachmentEncoding: "arraybuffer" }).catch(
     (error: unknown) => {
       throw malformed(
@@ -17,6 +18,6 @@ export async function readMht({ bytes, filename, progress, ...input }: ReaderInp
   if (page.html === undefined) throw malformed(filename, "it holds no page");
   // With a mark, since the page may still name the charset that it came in.
   const html = Buffer.from(`\ufeff${page.html}`);
-  const read = await readHtml({ ...input, bytes: html, filename, progress });
+  const read = await readHtml(bytesInput(html, filename, progress));
   return read.title === null && page.subject !== undefined ? { ...read, title: page.subject } : read;
 }

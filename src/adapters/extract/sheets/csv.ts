@@ -2,6 +2,7 @@
 import { Readable } from "node:stream";
 import { CsvError, type Options, parse } from "csv-parse";
 import { decodePieces, surveyText } from "../charset.ts";
+import { countedPieces } from "../input.ts";
 import { limitExceeded, limits, malformed } from "../limits.ts";
 import { createTextBuilder, type ReaderInput } from "../text-builder.ts";
 import { createSheetWriter } from "./sheet-blocks.ts";
@@ -16,18 +17,10 @@ const statedDelimiter = /^sep=(.)\n/;
 export async function readCsv(input: ReaderInput) {
   const { filename, progress, size_bytes } = input;
   const { charset } = await surveyText(input.pieces);
-  const text = async function* (tell?: (done: number) => void) {
-    let done = 0;
-    const counted = async function* () {
-      for await (const piece of input.pieces()) {
-        done += piece.byteLength;
-        yield piece;
-      }
-    };
+  const text = async function* (bytes: AsyncIterable<Uint8Array>) {
     let isFirst = true;
-    for await (const piece of decodePieces(counted(), charset)) {
+    for await (const piece of decodePieces(bytes, charset)) {
       const lines = piece.replace(/\r\n?/g, "\n");
-      tell?.(Math.min(done, size_bytes));
       yield isFirst ? lines.replace(statedDelimiter, "") : lines;
       isFirst = false;
     }
@@ -35,13 +28,13 @@ export async function readCsv(input: ReaderInput) {
   const head = await headOf(decodePieces(input.pieces(), charset));
   const stated = statedDelimiter.exec(head);
   const delimiter = stated?.[1] ?? delimiterOf(head.slice(0, SAMPLE));
-  const quote = (await closesQuotes(text(), delimiter)) ? '"' : null;
+  const quote = (await closesQuotes(text(input.pieces()), delimiter)) ? '"' : null;
 
   const builder = createTextBuilder(input);
   const writer = createSheetWriter(builder, input);
   let number = stated === null ? 1 : 2;
   try {
-    const lines = text((done) => progress(done, size_bytes));
+    const lines = text(countedPieces(input, (done) => progress(done, size_bytes)));
     for await (const record of Readable.from(lines).pipe(parser({ delimiter, quote }))) {
       const cells = record as string[];
       if (cells.length > limits.columns) {
@@ -100,7 +93,7 @@ function recordError(filename: string, error: unknown): unknown {
 }
 
 /** The sign that parts most lines into the same number of fields. */
-export function delimiterOf(sample: string): string {
+function delimiterOf(sample: string): string {
   const lines = sample.split("\n").slice(0, 200);
   if (lines.length > 1) lines.pop(); // It may be cut off.
   let best = { sign: ",", score: 0 };

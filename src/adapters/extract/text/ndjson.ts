@@ -1,5 +1,6 @@
 /** NDJSON: a value on each line. Like records become a table; others are paragraphs, each under its line's number. */
 import { decodePieces, surveyText } from "../charset.ts";
+import { countedPieces } from "../input.ts";
 import { readPlainText } from "../plain.ts";
 import { createSheetWriter } from "../sheets/sheet-blocks.ts";
 import { createTextBuilder, type ReaderInput, type TextBuilder } from "../text-builder.ts";
@@ -54,12 +55,16 @@ export async function readNdjson(input: ReaderInput) {
   }
 
   let open = "";
-  for await (const piece of decodePieces(input.pieces(), charset)) {
+  let done = 0;
+  const counted = countedPieces(input, (bytes) => {
+    done = bytes;
+  });
+  for await (const piece of decodePieces(counted, charset)) {
     const lines = (open + piece).split(/\r?\n/);
     open = lines.pop()!;
     for (const each of lines) line(each, false);
     if (broken) return readPlainText(input);
-    progress(Math.min(seen, size_bytes), size_bytes);
+    progress(done, size_bytes);
     await builder.handOver();
   }
   line(open, true);

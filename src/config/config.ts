@@ -5,16 +5,15 @@
 import { existsSync, readFileSync } from "node:fs";
 import { delimiter, resolve } from "node:path";
 import { parseEnv } from "node:util";
-import type { ChunkStrategy } from "./chunk.ts";
+import type { ChunkStrategy } from "../chunk.ts";
 import {
   type EmbedderConfig,
   type EmbeddingServiceConfig,
   toEmbedder,
   toEmbeddingService,
-} from "./config-embedder.ts";
-import { type PublisherConfig, toPublisher } from "./config-publishers.ts";
-import { needsOfReranker, type RerankerConfig, toReranker } from "./config-reranker.ts";
-import { type LocalModelConfig, toLocalModel } from "./config-transformers.ts";
+} from "./embedder.ts";
+import { type PublisherConfig, toPublisher } from "./publishers.ts";
+import { needsOfReranker, type RerankerConfig, toReranker } from "./reranker.ts";
 import {
   isSecret,
   profileSettings,
@@ -24,6 +23,7 @@ import {
   settings,
   settingsSchema,
 } from "./settings.ts";
+import { type LocalModelConfig, toLocalModel } from "./transformers.ts";
 
 export interface Config {
   host: string;

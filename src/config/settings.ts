@@ -1,7 +1,8 @@
 /** Every setting: its name, what it accepts, its default, what it means. `config.ts` makes the configuration of them. */
 import { availableParallelism } from "node:os";
 import { z } from "zod";
-import { chunkLimits } from "./collection.ts";
+import { chunkStrategies } from "../chunk.ts";
+import { chunkLimits } from "../collection.ts";
 
 const integer = (low: number, high: number) => z.coerce.number().int().min(low).max(high);
 const text = () => z.string().min(1).optional();
@@ -121,7 +122,7 @@ const reading = {
     .default(32)
     .describe("tokens that a chunk repeats from the one before"),
   SLUICE_CHUNK_STRATEGY: z
-    .enum(["structure", "fixed", "sentence", "page"])
+    .enum(chunkStrategies)
     .default("structure")
     .describe("how documents are cut: by structure, in fixed windows, by sentences, or a chunk a page"),
   SLUICE_CHUNK_CONTEXTUAL_HEADER: flag().describe(

@@ -1,6 +1,7 @@
 /** The embedder's part of the configuration. */
-import { type TransformersEmbedderConfig, toTransformersEmbedder } from "./config-transformers.ts";
+
 import { type Settings, settings } from "./settings.ts";
+import { type TransformersEmbedderConfig, toTransformersEmbedder } from "./transformers.ts";
 
 /** An OpenAI-compatible service, whichever of its models is asked for. */
 export interface EmbeddingServiceConfig {

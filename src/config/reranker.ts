@@ -1,6 +1,7 @@
 /** The part of the configuration that is about the reranker. */
-import { type TransformersRerankerConfig, toTransformersReranker } from "./config-transformers.ts";
+
 import type { Settings } from "./settings.ts";
+import { type TransformersRerankerConfig, toTransformersReranker } from "./transformers.ts";
 
 export type RerankerConfig =
   | { kind: "none" }
