@@ -76,6 +76,8 @@ export function createDoorbell(connection: Connection, system: System, poll_ms: 
             client.on("error", () => resolve());
             client.on("end", () => resolve());
             closing.signal.addEventListener("abort", () => resolve(), { once: true });
+            // Who closes while it was connecting fires the signal before anybody hears it.
+            if (closing.signal.aborted) resolve();
           });
           client.on("notification", ({ channel, payload }) => {
             hearing = true;
