@@ -4,6 +4,7 @@ import { type SluiceEvent, stages } from "../../events.ts";
 import { matchesFilter } from "../../filter.ts";
 import type { DocumentStore } from "../../ports/document-store.ts";
 import type { System } from "../../ports/system.ts";
+import { blobsNamed, condemnBlobs } from "./blobs.ts";
 import { createMemoryCollections } from "./collections.ts";
 import { applyCommit } from "./commit.ts";
 import { createMemoryEmbedders } from "./embedders.ts";
@@ -130,26 +131,8 @@ export function createMemoryDocuments(state: MemoryState, system: System): Docum
       state.cursors.set(name, sequence);
     },
 
-    referencedBlobs: async (keys) => {
-      const asked = new Set(keys);
-      const named = new Set<string>();
-      const visit = (value: unknown): void => {
-        if (typeof value === "string") {
-          if (asked.has(value)) named.add(value);
-        } else if (typeof value === "object" && value !== null) {
-          for (const item of Object.values(value)) visit(item);
-        }
-      };
-      for (const versions of state.versions.values()) {
-        for (const version of versions.values()) visit(version.blob_key);
-      }
-      for (const versions of state.rows.values()) {
-        for (const rows of versions.values()) {
-          for (const checkpoint of rows.checkpoints.values()) visit(checkpoint.data);
-        }
-      }
-      return named;
-    },
+    referencedBlobs: async (keys) => blobsNamed(state, keys),
+    condemnBlobs: async (keys) => transact(state, (tx) => condemnBlobs(state, tx, keys)),
 
     close: async () => {},
   };
