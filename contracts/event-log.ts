@@ -192,6 +192,17 @@ function cursors(check: StorageTest): void {
     expect([await lead(h, "a", 0), await lead(h, "b")]).toEqual([false, true]);
   });
 
+  check("a holder who died before the clock was set back by an hour leaves the task no later", async (h) => {
+    const noticed = () => h.queue.claim("wrk_a", 1, 30_000);
+    await noticed();
+    expect(await lead(h, "a")).toBe(true);
+    h.advance(-3_600_000);
+    await noticed();
+    expect(await lead(h, "b")).toBe(false);
+    h.advance(1_100);
+    expect(await lead(h, "b")).toBe(true);
+  });
+
   check.needing("shared", "of two processes that ask for a task at once, one gets it", async (h, more) => {
     const other = await more.second();
     for (let round = 0; round < 10; round += 1) {

@@ -25,6 +25,7 @@ export function noticeClock(state: MemoryState, now: number): void {
   const seen = new Date(now).toISOString();
   for (const worker of state.workers.values()) if (worker.last_seen_at > seen) worker.last_seen_at = seen;
   for (const [name, until] of state.holds) state.holds.set(name, until - jump);
+  for (const [task, lead] of state.leads) state.leads.set(task, { ...lead, until: lead.until - jump });
 }
 
 /** Puts a row where its state belongs, and its unique_key with it. */
