@@ -42,32 +42,35 @@ export function describeBlobs(check: StorageTest): void {
     expect(await h.documents.listVersions("t1", document_id)).toHaveLength(2);
   });
 
-  check("whoever names a condemned blob is refused, as a version or in a checkpoint, and for good", async (h) => {
-    const record = await upload(h);
-    expect(await h.documents.condemnBlobs(["t1/late"])).toEqual(["t1/late"]);
-    const checkpointed = (data: Record<string, unknown>): Commit => ({
-      tenant_id: "t1",
-      document: { record: { ...record, revision: 2 }, expect_revision: 1 },
-      checkpoint: { stage: "extracting", data },
-    });
-    for (const round of [1, 2]) {
-      const wanted = { original: uploadOf(h, "t1/late"), text: checkpointed({ part_3_key: "t1/late" }) };
-      for (const [what, commit] of Object.entries(wanted)) {
-        await expectConflict(h.documents.commit([commit]), "blob_condemned");
-        const events = await h.documents.readEvents({ after: 1, limit: 10 });
-        expect(events, `${what}, ${round}`).toEqual([]);
-      }
-      // What came before it in the same transaction names it no less late.
-      const twice = [uploadOf(h, "t1/fresh"), uploadOf(h, "t1/late")];
-      await expectConflict(h.documents.commit(twice), "blob_condemned");
-      expect(await h.documents.referencedBlobs(["t1/fresh", "t1/late"])).toEqual(new Set());
-      // A sweep that died before it could remove the blob is repeated.
+  check(
+    "whoever names a condemned blob is refused, as a version or in a checkpoint, and for good",
+    async (h) => {
+      const record = await upload(h);
       expect(await h.documents.condemnBlobs(["t1/late"])).toEqual(["t1/late"]);
-    }
-    // Not a blob's name, though it looks like one.
-    await h.documents.commit([checkpointed({ title: "t1/late", later_key: null, part_4_key: "t1/other" })]);
-    await h.documents.commit([uploadOf(h, "t1/fresh")]);
-  });
+      const checkpointed = (data: Record<string, unknown>): Commit => ({
+        tenant_id: "t1",
+        document: { record: { ...record, revision: 2 }, expect_revision: 1 },
+        checkpoint: { stage: "extracting", data },
+      });
+      for (const round of [1, 2]) {
+        const wanted = { original: uploadOf(h, "t1/late"), text: checkpointed({ part_3_key: "t1/late" }) };
+        for (const [what, commit] of Object.entries(wanted)) {
+          await expectConflict(h.documents.commit([commit]), "blob_condemned");
+          const events = await h.documents.readEvents({ after: 1, limit: 10 });
+          expect(events, `${what}, ${round}`).toEqual([]);
+        }
+        // What came before it in the same transaction names it no less late.
+        const twice = [uploadOf(h, "t1/fresh"), uploadOf(h, "t1/late")];
+        await expectConflict(h.documents.commit(twice), "blob_condemned");
+        expect(await h.documents.referencedBlobs(["t1/fresh", "t1/late"])).toEqual(new Set());
+        // A sweep that died before it could remove the blob is repeated.
+        expect(await h.documents.condemnBlobs(["t1/late"])).toEqual(["t1/late"]);
+      }
+      // Not a blob's name, though it looks like one.
+      await h.documents.commit([checkpointed({ title: "t1/late", later_key: null, part_4_key: "t1/other" })]);
+      await h.documents.commit([uploadOf(h, "t1/fresh")]);
+    },
+  );
 
   check("a blob that was named once may be condemned when nothing names it any more", async (h) => {
     const record = await upload(h);

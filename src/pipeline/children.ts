@@ -88,7 +88,9 @@ export function collectChildren(context: StageContext): Children {
       } catch (error) {
         // Somebody else changed a child, or uploaded the same bytes, since they were looked for.
         const moved =
-          error instanceof ConflictError && error.reason !== "lease_lost" && error.reason !== "blob_condemned";
+          error instanceof ConflictError &&
+          error.reason !== "lease_lost" &&
+          error.reason !== "blob_condemned";
         if (!moved || round === MAX_ROUNDS) throw error;
         continue;
       }
