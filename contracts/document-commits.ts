@@ -1,7 +1,7 @@
 /** The part of the DocumentStore contract that is about transactions: all or nothing, and every refusal. */
 import { expect } from "vitest";
 import type { Commit, ConflictReason } from "../src/ports/document-store.ts";
-import { newChunks, newDocument, newError, newJob, unit, uploadCommit } from "./samples.ts";
+import { newChunks, newDocument, newError, newJob, newVersion, unit, uploadCommit } from "./samples.ts";
 import {
   change,
   claimOne,
@@ -203,6 +203,12 @@ const causes: Record<ConflictReason, (h: StorageHarness) => Promise<Partial<Comm
     };
     await h.documents.commit([{ tenant_id: "t1", answer }]);
     return { answer: { ...answer, fingerprint: "g" } };
+  },
+  blob_condemned: async (h) => {
+    const late = newDocument(h.system);
+    const version = newVersion(late, { blob_key: "t1/late" });
+    await h.documents.condemnBlobs([version.blob_key]);
+    return { version };
   },
   job_state: async (h) => {
     await h.queue.enqueue([newJob(h.system)]);

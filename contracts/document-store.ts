@@ -1,5 +1,6 @@
 /** The contract of a DocumentStore: every MUST of src/ports/document-store.ts. */
 import { describeCollections } from "./collection-store.ts";
+import { describeBlobs } from "./document-blobs.ts";
 import { describeCommits } from "./document-commits.ts";
 import { describeDocumentReads } from "./document-reads.ts";
 import { describeEventLog } from "./event-log.ts";
@@ -14,6 +15,7 @@ export function describeDocumentStore(name: string, open: OpenStorage, gaps: Sto
     describeCommits,
     describeEventLog,
     describeDocumentReads,
+    describeBlobs,
     describeCollections,
   );
 }

@@ -193,8 +193,11 @@ export function createUploads(dependencies: UploadDependencies) {
         try {
           if (commits.length > 0) await documents.commit(commits);
         } catch (error) {
-          // Somebody else changed what was read: read again and decide anew.
-          if (error instanceof ConflictError) continue;
+          if (error instanceof ConflictError) {
+            if (error.reason === "blob_condemned") throw goneError(used);
+            // Somebody else changed what was read: read again and decide anew.
+            continue;
+          }
           const refused = error instanceof SluiceError && error.code === "storage_full";
           for (const blob_key of refused ? [] : used) doubtful.add(blob_key);
           throw error;
@@ -203,6 +206,15 @@ export function createUploads(dependencies: UploadDependencies) {
         return { accepted, replayed: false };
       }
       throw new SluiceError("conflict", "The upload kept meeting other changes of the same document.");
+    }
+
+    /** The machine slept for hours between the bytes and the transaction, or nobody confirmed them for as long. */
+    function goneError(used: string[]): SluiceError {
+      const names = staged.filter(({ blob_key }) => used.includes(blob_key)).map(({ filename }) => filename);
+      const told = `The bytes of ${names.join(", ")} came hours ago and were removed, for no document had them`;
+      return used.some((blob_key) => kept.has(blob_key))
+        ? new SluiceError("upload_incomplete", `${told}. Ask for a new direct upload and send them again.`)
+        : new SluiceError("storage_unavailable", `${told}. Send them again.`, { retry_after_ms: 1_000 });
     }
 
     async function decide(options: UploadOptions) {

@@ -40,7 +40,7 @@ async function attempt(dependencies: RepairDependencies, finding: Finding): Prom
   if (finding.code === "stray_job") return cancelStray(dependencies, String(finding.job_id));
   if (finding.code === "stray_blob") {
     const key = String(finding.blob_key);
-    if ((await documents.referencedBlobs([key])).has(key)) return false;
+    if ((await documents.condemnBlobs([key])).length === 0) return false;
     await blobs.delete(key);
     return true;
   }

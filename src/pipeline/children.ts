@@ -87,7 +87,10 @@ export function collectChildren(context: StageContext): Children {
         if (commits.length > 0) await documents.commit([{ tenant_id, lease: context.lease }, ...commits]);
       } catch (error) {
         // Somebody else changed a child, or uploaded the same bytes, since they were looked for.
-        const moved = error instanceof ConflictError && error.reason !== "lease_lost";
+        const moved =
+          error instanceof ConflictError &&
+          error.reason !== "lease_lost" &&
+          error.reason !== "blob_condemned";
         if (!moved || round === MAX_ROUNDS) throw error;
         continue;
       }

@@ -48,7 +48,7 @@ async function settleOnce(
 ): Promise<Outcome> {
   const { system, documents, queue } = dependencies;
   const { job } = claimed;
-  const error = toErrorInfo(thrown);
+  const error = toErrorInfo(isCondemned(thrown) ? sleptTooLong(claimed) : thrown);
   const retry_after_ms = thrown instanceof SluiceError ? thrown.retry_after_ms : undefined;
   const next = afterFailure(job, error, retry_after_ms, dependencies.retry, system.random);
   let run_at = 0;
@@ -99,5 +99,17 @@ export function workerLost({ job }: ClaimedJob): SluiceError {
   return new SluiceError(
     "worker_lost",
     `The worker ${job.leased_by} ended while it ran this job (attempt ${job.attempts} of ${job.max_attempts}).`,
+  );
+}
+
+/** The attempt stored something and slept for hours, until it was removed as something that nobody names. */
+export function isCondemned(thrown: unknown): boolean {
+  return thrown instanceof ConflictError && thrown.reason === "blob_condemned";
+}
+
+function sleptTooLong({ job }: ClaimedJob): SluiceError {
+  return new SluiceError(
+    "storage_unavailable",
+    `What attempt ${job.attempts} of ${job.max_attempts} had stored was removed before it came to an end: its machine slept for hours.`,
   );
 }

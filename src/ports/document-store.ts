@@ -100,7 +100,8 @@ export type ConflictReason =
   | "unique_key"
   | "idempotency_key"
   | "job_state"
-  | "embedders";
+  | "embedders"
+  | "blob_condemned";
 
 export class ConflictError extends Error {
   readonly reason: ConflictReason;
@@ -161,6 +162,8 @@ export interface DocumentStore {
    *   - the answer's key is taken → idempotency_key
    *   - cancel_job or redrive_job meets a job in another state → job_state
    *   - `embedders` are not those in force → embedders
+   *   - the version, or the checkpoint in an entry whose name ends in `_key`, names a blob that was condemned
+   *     → blob_condemned
    * MUST number events so that whoever reads the log in order of `sequence` never meets a later commit with a
    * smaller number.
    * @returns the sequence of the last event written; 0 when none was.
@@ -227,5 +230,12 @@ export interface DocumentStore {
   lead(task: string, holder: string, ms: number): Promise<boolean>;
   /** Keys of every blob that a version or a checkpoint of a living or not yet erased document names. */
   referencedBlobs(keys: string[]): Promise<Set<string>>;
+  /**
+   * Condemns those of these blobs that nothing names: from now on, and for good, a commit that names one is refused. So
+   * whoever stored it, slept, and wakes after it was removed can't acknowledge a document without its bytes.
+   * MUST hold against commits under way in other processes: each either counts here or is refused.
+   * @returns those that nothing names, nor ever will: they may be removed
+   */
+  condemnBlobs(keys: string[]): Promise<string[]>;
   close(): Promise<void>;
 }

@@ -1,6 +1,7 @@
 /**
  * Removes blobs that nothing names: of uploads that died before their transaction, of attempts that lost their lease.
- * A blob younger than `MIN_AGE_MS` is left alone: its upload may be about to name it.
+ * A blob younger than `MIN_AGE_MS` is left alone: its upload may be about to name it. Whoever slept for longer than that
+ * finds it given up (`condemnBlobs`) and begins again.
  */
 import type { BlobStore } from "../ports/blob-store.ts";
 import type { DocumentStore } from "../ports/document-store.ts";
@@ -17,9 +18,7 @@ export async function sweepBlobs(
   let removed = (await blobs.removeUnfinished?.(MIN_AGE_MS)) ?? 0;
   let batch: string[] = [];
   async function settle(): Promise<void> {
-    const named = await documents.referencedBlobs(batch);
-    for (const key of batch) {
-      if (named.has(key)) continue;
+    for (const key of await documents.condemnBlobs(batch)) {
       await blobs.delete(key);
       removed += 1;
     }

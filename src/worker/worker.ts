@@ -14,7 +14,7 @@ import {
   REMOVE_ENTRIES,
 } from "../job.ts";
 import { erase, removeEntries } from "../pipeline/erase.ts";
-import { type FailureDependencies, settleFailure, workerLost } from "../pipeline/failure.ts";
+import { type FailureDependencies, isCondemned, settleFailure, workerLost } from "../pipeline/failure.ts";
 import { type IngestDependencies, ingest } from "../pipeline/ingest.ts";
 import { reembed } from "../pipeline/reembed.ts";
 import { ConflictError } from "../ports/document-store.ts";
@@ -197,7 +197,7 @@ export function createWorker(dependencies: WorkerDependencies, options: WorkerOp
       log.info({ ...about, duration_ms: Math.round(system.monotonic() - started) }, `${job.job_type} done`);
     } catch (error) {
       const cause = signal.aborted ? signal.reason : error;
-      if (cause instanceof ConflictError) {
+      if (cause instanceof ConflictError && !isCondemned(cause)) {
         log.info({ ...about, reason: cause.reason }, `${job.job_type} stopped: no longer ours`);
         return;
       }

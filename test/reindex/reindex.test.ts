@@ -210,6 +210,7 @@ test("an index of an earlier version serves by the embedder that it was made wit
     ALTER TABLE chunks DROP COLUMN header;
     DROP TABLE collections;
     ALTER TABLE documents DROP COLUMN about;
+    DROP TABLE condemned_blobs;
     PRAGMA user_version = 5`);
   db.close();
   const { documents, index } = await rig.connect();

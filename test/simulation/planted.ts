@@ -93,10 +93,22 @@ const checkpointFirst: Plant = ({ documents }, process, scheduler) => {
   };
 };
 
+/** A sweep looks which blobs are named, and removes the others: whoever slept may name one in between, or later. */
+const sweepByLooking: Plant = ({ documents }) => ({
+  documents: {
+    ...documents,
+    async condemnBlobs(keys) {
+      const named = await documents.referencedBlobs(keys);
+      return keys.filter((key) => !named.has(key));
+    },
+  },
+});
+
 export const planted: Readonly<Record<string, Plant>> = {
   "ack before commit": ackBeforeCommit,
   "lease not checked at publish": publishWithoutLease,
   "event outside the transaction": eventOutside,
   "cursor by commit order": cursorByNumber,
   "checkpoint before the write": checkpointFirst,
+  "sweep without a mark": sweepByLooking,
 };

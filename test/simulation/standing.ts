@@ -12,5 +12,5 @@ export const standing = {
    * A machine that sleeps for longer than the sweeper's minimum age, between an upload's bytes and its commit, may
    * wake to a sweep that looks before the commit and removes after it (worker/sweep.ts).
    */
-  sweepOnWaking: true,
+  sweepOnWaking: false,
 };

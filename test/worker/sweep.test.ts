@@ -74,9 +74,9 @@ test("more than one batch of blobs: each is judged, the last ones too", async ()
   const asked: number[] = [];
   const documents = {
     ...rig.documents,
-    referencedBlobs(keys: string[]) {
+    condemnBlobs(keys: string[]) {
       asked.push(keys.length);
-      return rig.documents.referencedBlobs(keys);
+      return rig.documents.condemnBlobs(keys);
     },
   };
   expect(await sweepBlobs({ ...rig, documents }, signal)).toBe(1_203);

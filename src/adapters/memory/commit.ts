@@ -2,6 +2,7 @@
 import type { DocumentRecord } from "../../document.ts";
 import type { NewEvent, SluiceEvent } from "../../events.ts";
 import { type Commit, ConflictError } from "../../ports/document-store.ts";
+import { refuseCondemned } from "./blobs.ts";
 import { putIndexed, requireEmbedders } from "./embedders.ts";
 import { cancelJob, endJob, enqueueJob, redriveJob, requireLease, retryJob } from "./job-changes.ts";
 import {
@@ -18,6 +19,7 @@ import {
 export function applyCommit(state: MemoryState, tx: Transaction, now: number, commit: Commit): void {
   if (commit.lease) requireLease(state, commit.lease);
   if (commit.embedders) requireEmbedders(state, commit.embedders);
+  refuseCondemned(state, commit);
   if (commit.document) putDocument(state, tx, commit, commit.document);
   if (commit.remove_document) {
     const { document_id, expect_revision } = commit.remove_document;

@@ -2,8 +2,9 @@
 import type { DocumentRecord } from "../../document.ts";
 import { type SluiceEvent, stages } from "../../events.ts";
 import { matchesFilter } from "../../filter.ts";
-import { blobsOf, type DocumentStore } from "../../ports/document-store.ts";
+import type { DocumentStore } from "../../ports/document-store.ts";
 import type { System } from "../../ports/system.ts";
+import { blobsNamed, condemnBlobs } from "./blobs.ts";
 import { createMemoryCollections } from "./collections.ts";
 import { applyCommit } from "./commit.ts";
 import { createMemoryEmbedders } from "./embedders.ts";
@@ -133,17 +134,8 @@ export function createMemoryDocuments(state: MemoryState, system: System): Docum
       state.cursors.set(name, sequence);
     },
 
-    referencedBlobs: async (keys) => {
-      const asked = new Set(keys);
-      const named: string[] = [];
-      for (const versions of state.versions.values()) {
-        for (const { blob_key } of versions.values()) named.push(blob_key);
-      }
-      for (const versions of state.rows.values()) {
-        for (const { checkpoints } of versions.values()) named.push(...blobsOf([...checkpoints.values()]));
-      }
-      return new Set(named.filter((key) => asked.has(key)));
-    },
+    referencedBlobs: async (keys) => blobsNamed(state, keys),
+    condemnBlobs: async (keys) => transact(state, (tx) => condemnBlobs(state, tx, keys)),
 
     close: async () => {},
   };

@@ -69,6 +69,8 @@ export interface MemoryState {
   /** Name → Unix milliseconds. */
   holds: Map<string, number>;
   leads: Map<string, { holder: string; until: number }>;
+  /** Keys of blobs that were given up. */
+  condemned: Map<string, true>;
   /** One value, under `embeddersKey`. */
   embedders: Map<string, RegisteredEmbedders>;
   /** Tenant and name of every collection that has settings. */
@@ -101,6 +103,7 @@ export function createMemoryState(): MemoryState {
     cursors: new Map(),
     holds: new Map(),
     leads: new Map(),
+    condemned: new Map(),
     embedders: new Map(),
     collections: new Map(),
     openJobs: new Map(),

@@ -8,6 +8,7 @@
  * the lesser of the two is either committed or will never be. Writers wait for nobody, and what else goes on in the
  * database (a long report, a backup) holds back no reader.
  */
+import { lockBlobs } from "./blob-functions.ts";
 import { bodyFunction, queryFunction, refuse } from "./functions.ts";
 
 /** `$L` is the number of this schema among advisory locks, 15 bits above the 48 of the sequence. */
@@ -88,7 +89,11 @@ export const commitFunctions: string[] = [
     "bigint",
     `v_now bigint := $S.now_ms(p_now); c record; e record; v_at int := 0; v_part json; v_record json; v_revision int;
     v_tenant text; v_document text; v_locked boolean := false; v_sequence bigint := 0; v_jobs boolean;`,
-    `FOR c IN SELECT * FROM json_to_recordset(p_commits) AS c (tenant_id text, lease json, settle json, cancel_job text,
+    `IF EXISTS (SELECT FROM json_to_recordset(p_commits) AS c (version json, checkpoint json)
+      WHERE c.version IS NOT NULL OR c.checkpoint IS NOT NULL) THEN
+      ${lockBlobs}
+    END IF;
+    FOR c IN SELECT * FROM json_to_recordset(p_commits) AS c (tenant_id text, lease json, settle json, cancel_job text,
       redrive_job text, document json, remove_document json, version json, discard json, checkpoint json,
       embeddings json, erase_document text, answer json, enqueue json, events json, embedders json,
       indexed json, discard_chunks json) LOOP
@@ -103,6 +108,9 @@ export const commitFunctions: string[] = [
         IF NOT FOUND THEN ${refuse("lease_lost")}; END IF;
       END IF;
       IF c.embedders IS NOT NULL THEN PERFORM $S.require_embedders(c.embedders); END IF;
+      IF c.version IS NOT NULL OR c.checkpoint IS NOT NULL THEN
+        PERFORM $S.refuse_condemned(c.version, c.checkpoint);
+      END IF;
       IF c.cancel_job IS NOT NULL OR c.redrive_job IS NOT NULL THEN
         PERFORM FROM $S.jobs WHERE job_id IN (c.cancel_job, c.redrive_job)
         ORDER BY job_id FOR NO KEY UPDATE;

@@ -218,6 +218,10 @@ export function createPostgresDocuments(parts: StoreParts, close: () => Promise<
       const rows = await read<{ key: string }>("SELECT * FROM $S.referenced_blobs_1($1) AS key", [keys]);
       return new Set(rows.map(({ key }) => key));
     },
+    async condemnBlobs(keys) {
+      const rows = await write<{ key: string }>("SELECT * FROM $S.condemn_blobs_1($1) AS key", [keys]);
+      return rows.map(({ key }) => key);
+    },
     close,
   };
 }

@@ -1,6 +1,7 @@
 /** Brings the schema up to date, under a lock: several processes may start at once. */
 import type { ClientBase } from "pg";
 import { SluiceError } from "../../errors.ts";
+import { blobFunctions } from "./blob-functions.ts";
 import { collectionFunctions } from "./collection-functions.ts";
 import { commitFunctions } from "./commit-function.ts";
 import type { Connection } from "./connection.ts";
@@ -14,7 +15,7 @@ import { migrations } from "./tables.ts";
  * Functions are made again whenever this Sluice is newer than the one that made them. Their names end in a number, which
  * goes up when what they take or answer changes: so the nodes of a release that is on its way out go on working.
  */
-const FUNCTIONS = 7;
+const FUNCTIONS = 8;
 /** pgvector's graphs can be read on where too little was found since 0.8; before, every vector is compared. */
 const GRAPHS_SINCE_MINOR = 8;
 const MAX_GRAPH_DIMENSIONS = 2_000;
@@ -45,6 +46,7 @@ export function migrate(connection: Connection, embedder: Embedder | undefined):
     if (known.functions < FUNCTIONS) {
       const functions = [
         ...jobFunctions,
+        ...blobFunctions,
         ...commitFunctions,
         ...wordFunctions,
         ...readFunctions,

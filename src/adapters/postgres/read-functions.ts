@@ -144,16 +144,6 @@ export const readFunctions: string[] = [
     "tenant",
     "SELECT sequence FROM $S.events WHERE document_id = p_document AND tenant_id = p_tenant AND event_id = p_event",
   ),
-
-  queryFunction(
-    "referenced_blobs_1",
-    "p_keys text[]",
-    "SETOF text",
-    "everybody",
-    `SELECT blob_key::text FROM $S.versions WHERE blob_key = ANY (p_keys)
-     UNION SELECT key FROM $S.checkpoints, unnest(blob_keys) AS key
-     WHERE blob_keys && p_keys COLLATE "C" AND key = ANY (p_keys)`,
-  ),
   bodyFunction(
     "lead_1",
     "p_task text, p_holder text, p_ms bigint, p_now bigint",

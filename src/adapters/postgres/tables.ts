@@ -262,4 +262,8 @@ export const migrations: string[] = [
   -- What the searchable version says of itself; null where it was published before that was kept.
   ALTER TABLE $S.documents ADD COLUMN about json;
   `,
+  // Blobs that were given up. For good: whoever stored one may still be asleep.
+  `
+  CREATE TABLE $S.condemned_blobs (blob_key text COLLATE "C" PRIMARY KEY);
+  `,
 ];

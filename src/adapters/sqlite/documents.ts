@@ -4,6 +4,7 @@ import type { DocumentVersion } from "../../document.ts";
 import { stages } from "../../events.ts";
 import type { DocumentStore, EventQuery, IdempotentAnswer, StoredChunk } from "../../ports/document-store.ts";
 import type { System } from "../../ports/system.ts";
+import { blobsNamed, condemnBlobs } from "./blobs.ts";
 import { createSqliteCollections } from "./collections.ts";
 import type { Doorbell } from "./doorbell.ts";
 import { createSqliteEmbedders } from "./embedders.ts";
@@ -229,14 +230,9 @@ export function createSqliteDocuments(
     },
 
     async referencedBlobs(keys) {
-      const rows = all(
-        `SELECT blob_key FROM versions WHERE blob_key IN (SELECT value FROM json_each(?1))
-         UNION SELECT item.value AS blob_key FROM checkpoints, json_each(checkpoints.data) AS item
-         WHERE item.key LIKE '%\\_key' ESCAPE '\\' AND item.value IN (SELECT value FROM json_each(?1))`,
-        JSON.stringify(keys),
-      );
-      return new Set(rows.map((row) => row.blob_key as string));
+      return blobsNamed(sql, keys);
     },
+    condemnBlobs: (keys) => condemnBlobs(sql, writer, keys),
 
     close,
   };

@@ -266,4 +266,6 @@ export const migrations: (string | Migration)[] = [
   -- What the searchable version says of itself, as JSON; null where it was published before that was kept.
   ALTER TABLE documents ADD COLUMN about TEXT;
   `,
+  // Blobs that were given up. For good: whoever stored one may still be asleep.
+  "CREATE TABLE condemned_blobs (blob_key TEXT PRIMARY KEY) WITHOUT ROWID",
 ];

@@ -2,6 +2,7 @@
 
 import type { DocumentRecord } from "../../document.ts";
 import { type Commit, ConflictError } from "../../ports/document-store.ts";
+import { refuseCondemned } from "./blobs.ts";
 import { toBytes } from "./rows.ts";
 import type { Sql } from "./schema.ts";
 import { discardChunks, putChunk } from "./write-chunk.ts";
@@ -20,6 +21,7 @@ export function applyCommit(sql: Sql, commit: Commit, now: number, effects: Effe
   const { tenant_id } = commit;
   if (commit.lease) requireLease(sql, commit.lease);
   if (commit.embedders) requireEmbedders(sql, commit.embedders);
+  refuseCondemned(sql, commit);
   if (commit.document) putDocument(sql, commit.document.record, commit.document.expect_revision);
   if (commit.remove_document) {
     const { document_id, expect_revision } = commit.remove_document;
