@@ -191,8 +191,9 @@ function write(lines: Line[], { text, x, right, y, down }: Annotation): void {
     .sort((a, b) => b.right - a.right)[0];
   if (beside !== undefined) {
     beside.text += ` ${word.text}`;
-    beside.words.push(word);
-    beside.cells.push(word);
+    // Not pushed: in a line of one piece the two are the same array.
+    beside.words = [...beside.words, word];
+    beside.cells = [...beside.cells, word];
     beside.right = Math.max(beside.right, right);
     return;
   }
