@@ -116,7 +116,8 @@ async function readDocument(document: PdfDocument, input: ReaderInput, ocr: OcrP
     throw malformed(filename, damaged instanceof Error ? damaged.message : "it has no pages");
   }
   const title = titleOf(document) ?? firstHeading ?? null;
-  return builder.finish(filename, { page_count: total, title, facts: factsOf(document, language) });
+  const facts = factsOf(document, language);
+  return builder.finish(filename, { page_count: total, title, facts, pictures: true });
 }
 
 /** Pixels an inch; the picture may have been turned. */

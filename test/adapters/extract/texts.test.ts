@@ -43,6 +43,12 @@ describe("CSV", () => {
   });
 });
 
+test("a file without text is told so, and nothing of pictures", async () => {
+  await expect(read(readCsv, ",,\n,,\n", "a.csv")).rejects.toThrow(
+    "a.csv holds no text. Upload a file with text in it.",
+  );
+});
+
 test("CSV: a quote that never closes is a letter, in a long file too", async () => {
   const rows = Array.from({ length: 200_000 }, (_, index) => `${index},boat`).join("\n");
   const { text, blocks } = await read(readCsv, `a,b\n1,"open\n${rows}`);
