@@ -170,3 +170,12 @@ test("what was filled in stands behind its label; comments are notes; properties
   expect(blocksOf(extracted).at(-1)).toEqual(["note", "Ask her master again."]);
   expect(extracted.facts).toEqual({ author: "A. Keeper", authored_at: "2024-02-29T14:30:00+01:00" });
 });
+
+test("what programs write where nobody gave a title or an author is neither", async () => {
+  const properties = "/Author (\\(anonymous\\))";
+  const extracted = await read(
+    readPdf,
+    makePdf("\\(anonymous\\)", [lines(72, 700, "Words.")], { properties }),
+  );
+  expect(extracted).toMatchObject({ title: null, facts: {} });
+});
