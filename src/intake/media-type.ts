@@ -160,7 +160,9 @@ async function fromSignature(
     if (/^(II\*\0|MM\0\*)/.test(ascii(head.subarray(0, 4)))) return "image/tiff";
     // Readers of PDF accept the header anywhere in the first kilobyte. Text that mentions it is still text.
     const start = ascii(head.subarray(0, 1024));
-    return (isText ? /^\s*%PDF-/ : /%PDF-/).test(start) ? "application/pdf" : undefined;
+    // A PDF may be all of ASCII, with a mail's or a server's head before it: then its name, or a line of its own, tells.
+    const header = !isText ? /%PDF-/ : extension === "pdf" ? /^%PDF-\d/m : /^\s*%PDF-/;
+    return header.test(start) ? "application/pdf" : undefined;
   }
   // Left to the sniffing below, which knows XHTML from XML.
   if (/\bxml$/.test(mime) && isText) return undefined;

@@ -99,6 +99,9 @@ describe("bytes decide first", () => {
     const head = Buffer.concat([Buffer.from([0, 1, 2, 3]), bytes("\n%PDF-1.7\n"), Buffer.from([0xe2, 0xe3])]);
     expect(await detectMediaType(head, "x")).toBe("application/pdf");
     expect(await detectMediaType(bytes("The header %PDF-1.7 begins a PDF."), "x")).toBe("text/plain");
+    const ascii = bytes("HTTP/1.1 200 OK\r\nContent-Type: application/pdf\r\n\r\n%PDF-1.4\n1 0 obj\n");
+    expect(await detectMediaType(ascii, "report.pdf")).toBe("application/pdf");
+    expect(await detectMediaType(ascii, "log.txt")).toBe("text/plain");
   });
 });
 

@@ -2,6 +2,7 @@
 import { isUtf8 } from "node:buffer";
 import chardet from "chardet";
 import iconv from "iconv-lite";
+import { guessCharset, isOfHighWords } from "./charset-guess.ts";
 import { cleanText } from "./text-builder.ts";
 
 /** Enough to tell a charset by; statistics do not get better with more. */
@@ -95,21 +96,19 @@ function charsetOf(buffer: Buffer, declared: string | undefined, utf8 = isUtf8(b
     return widened(declared);
   }
   const sample = buffer.subarray(0, SAMPLE_BYTES);
-  const [best] = chardet.analyse(sample);
-  // Guesses over a few bytes are wild. Windows-1252 is what unmarked Western text is, and it decodes everything; but
-  // no Western language writes a third of its letters outside ASCII.
-  const enough = isMostlyHigh(sample) ? 15 : 30;
-  if (best === undefined || best.confidence < enough || !iconv.encodingExists(best.name))
-    return "windows-1252";
-  // UTF-8 with a few damaged bytes is still UTF-8.
-  return widened(best.name);
+  const ranked = chardet
+    .analyse(sample)
+    .filter(({ name }) => iconv.encodingExists(name))
+    .map(({ name, confidence }) => ({ name: widened(name), confidence }));
+  const [best] = ranked;
+  // What decodes everything is what is left when nothing else fits.
+  const isLeft = best?.name === "windows-1252" && isOfHighWords(sample);
+  if (best !== undefined && best.confidence >= SURE && !isLeft) return best.name;
+  return guessCharset(sample, ranked);
 }
 
-function isMostlyHigh(sample: Buffer): boolean {
-  let high = 0;
-  for (const byte of sample) if (byte >= 0x80) high++;
-  return high > sample.length / 3;
-}
+/** Of a hundred. Statistics over a few bytes are wild. */
+const SURE = 30;
 
 /** Windows charsets hold all of the ISO ones' printable characters and more; files that claim ISO use them. */
 function widened(name: string): string {
@@ -118,7 +117,10 @@ function widened(name: string): string {
     return "windows-1252";
   }
   if (lower === "gb2312" || lower === "gbk") return "gb18030";
-  return name.replace(/^iso-8859-8-i$/i, "iso-8859-8");
+  if (lower === "iso88599") return "windows-1254";
+  // Ukrainian has its letters where Russian has pieces of frames.
+  if (lower === "koi8r") return "koi8-u";
+  return lower === "iso88598i" ? "iso-8859-8" : name.toLowerCase();
 }
 
 function byteOrderMark(buffer: Buffer): string | undefined {

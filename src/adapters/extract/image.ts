@@ -63,7 +63,7 @@ export async function readImage({
     builder.add(kind, text, { page, ...(level === null ? {} : { level }) });
   }
   const title = blocks.find(({ level, page }) => level === 1 && page === 1)?.text ?? null;
-  return builder.finish(filename, { page_count: files.length, title });
+  return builder.finish(filename, { page_count: files.length, title, pictures: true });
 }
 
 /** How a camera was held: Exif's orientation, from 1 to 8, which a JPEG has in its first segments (Exif 2.3, 4.6.4). */

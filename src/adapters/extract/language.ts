@@ -71,7 +71,10 @@ async function languageOf(pieces: string[]): Promise<string | undefined> {
     votes.set(language, (votes.get(language) ?? 0) + 1);
   }
   const [language, agreeing] = [...votes].reduce((best, one) => (one[1] > best[1] ? one : best));
-  return language.length === 2 && agreeing >= AGREEING * voters.length ? language : undefined;
+  // Volapük is what it takes lists of short words for.
+  return language.length === 2 && language !== "vo" && agreeing >= AGREEING * voters.length
+    ? language
+    : undefined;
 }
 
 /** Numbers, addresses, paths and names from programs are of no language, and look like some. */

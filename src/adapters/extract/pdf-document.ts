@@ -200,7 +200,9 @@ function contentOf(
   if (subtype === WIDGET) {
     const type = pdfium._FPDFAnnot_GetFormFieldType(form, annotation);
     if (type === CHECKBOX || type === RADIO) {
-      return { kind: "value", text: pdfium._FPDFAnnot_IsChecked(form, annotation) === 1 ? "[x]" : "[ ]" };
+      // What it looks like. PDFium's own answer is no, unless the page is on show.
+      const state = stringOf(pdfium, annotation, "AS");
+      return { kind: "value", text: state === "" || state === "Off" ? "[ ]" : "[x]" };
     }
     if (!VALUES.has(type)) return undefined;
     const text = readString(pdfium, (at, size) =>
@@ -209,10 +211,15 @@ function contentOf(
     return { kind: "value", text };
   }
   if (subtype !== TEXT && subtype !== FREE_TEXT && !MARKUPS.has(subtype)) return undefined;
-  const text = withName(pdfium, "Contents", (key) =>
+  const text = stringOf(pdfium, annotation, "Contents");
+  return { kind: subtype === FREE_TEXT ? "text" : "comment", text };
+}
+
+/** Empty where it has none. */
+function stringOf(pdfium: Pdfium, annotation: number, name: string): string {
+  return withName(pdfium, name, (key) =>
     readString(pdfium, (at, size) => pdfium._FPDFAnnot_GetStringValue(annotation, key, at, size)),
   );
-  return { kind: subtype === FREE_TEXT ? "text" : "comment", text };
 }
 
 const PICTURE = 3;

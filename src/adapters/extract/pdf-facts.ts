@@ -7,7 +7,9 @@ export function factsOf(document: PdfDocument, language: string): DocumentFacts 
   const authored_at = dateOf(document.property("CreationDate"));
   const modified_at = dateOf(document.property("ModDate"));
   return {
-    ...(/\p{L}/u.test(author) ? { author: author.slice(0, 500) } : {}),
+    ...(/\p{L}/u.test(author) && !/^\(?(anonymous|unspecified)\)?$/i.test(author)
+      ? { author: author.slice(0, 500) }
+      : {}),
     ...(authored_at === undefined ? {} : { authored_at }),
     ...(modified_at === undefined ? {} : { modified_at }),
     ...(/^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*$/.test(language) ? { language } : {}),
@@ -19,7 +21,7 @@ export function titleOf(document: PdfDocument): string | null {
   const title = document.property("Title").trim();
   const isUseless =
     title.length < 3 ||
-    /^untitled|^microsoft word|^slide 1$|\.(docx?|pdf|indd|tex|dvi|qxd|pptx?|rtf|odt|jpe?g|png|tiff?|xlsx?)$/i.test(
+    /^untitled|^\(?(anonymous|unspecified)\)?$|^microsoft word|^slide 1$|\.(docx?|pdf|indd|tex|dvi|qxd|pptx?|rtf|odt|jpe?g|png|tiff?|xlsx?)$/i.test(
       title,
     );
   return isUseless ? null : title;

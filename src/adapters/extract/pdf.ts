@@ -116,7 +116,8 @@ async function readDocument(document: PdfDocument, input: ReaderInput, ocr: OcrP
     throw malformed(filename, damaged instanceof Error ? damaged.message : "it has no pages");
   }
   const title = titleOf(document) ?? firstHeading ?? null;
-  return builder.finish(filename, { page_count: total, title, facts: factsOf(document, language) });
+  const facts = factsOf(document, language);
+  return builder.finish(filename, { page_count: total, title, facts, pictures: true });
 }
 
 /** Pixels an inch; the picture may have been turned. */
@@ -191,8 +192,9 @@ function write(lines: Line[], { text, x, right, y, down }: Annotation): void {
     .sort((a, b) => b.right - a.right)[0];
   if (beside !== undefined) {
     beside.text += ` ${word.text}`;
-    beside.words.push(word);
-    beside.cells.push(word);
+    // Not pushed: in a line of one piece the two are the same array.
+    beside.words = [...beside.words, word];
+    beside.cells = [...beside.cells, word];
     beside.right = Math.max(beside.right, right);
     return;
   }

@@ -76,7 +76,6 @@ export type Pdfium = Pick<Vendored, "HEAPU8"> & {
     | "_FPDFAnnot_GetStringValue"
     | "_FPDFAnnot_GetFormFieldType"
     | "_FPDFAnnot_GetFormFieldValue"
-    | "_FPDFAnnot_IsChecked"
     | "_FPDF_FFLDraw"
     | "_FPDFBitmap_CreateEx"
     | "_FPDFBitmap_FillRect"

@@ -59,6 +59,8 @@ export interface TextBuilder {
       title?: string | null | undefined;
       facts?: DocumentFacts;
       attachments?: Attachment[];
+      /** Its pages may be pictures, whose text is read by OCR. */
+      pictures?: boolean;
     },
   ): ExtractedText;
 }
@@ -118,7 +120,7 @@ export function createTextBuilder(
     },
     finish(filename, about = {}) {
       if (length - gone > limits.heldLength) throw tooLong(filename, limits.heldLength);
-      if (length === 0) throw emptyDocument(filename, about.page_count ?? null);
+      if (length === 0) throw emptyDocument(filename, about.page_count ?? null, about.pictures);
       return {
         ...cut(),
         page_count: about.page_count ?? null,
@@ -140,11 +142,12 @@ export function finishText(filename: string, extracted: ExtractedText): Extracte
   return { ...extracted, title: tidyTitle(extracted.title), facts: extracted.facts ?? {} };
 }
 
-function emptyDocument(filename: string, page_count: number | null): SluiceError {
-  const pages = page_count === null ? "" : ` on its ${page_count} pages`;
+function emptyDocument(filename: string, page_count: number | null, pictures = false): SluiceError {
+  const pages = page_count === null ? "" : ` on its ${page_count} ${page_count === 1 ? "page" : "pages"}`;
+  const hint = pictures ? "; SLUICE_OCR_LANGUAGES says in which languages pictures of text are read" : "";
   return new SluiceError(
     "empty_document",
-    `${filename} holds no text${pages}. Upload a file with text in it; SLUICE_OCR_LANGUAGES says in which languages pictures of text are read.`,
+    `${filename} holds no text${pages}. Upload a file with text in it${hint}.`,
   );
 }
 

@@ -40,3 +40,25 @@ test("a declared charset counts where the bytes are not UTF-8", () => {
   expect(decodeBytes(Buffer.from(polish), "ISO-8859-2")).toBe(polish);
   expect(decodeBytes(Buffer.from("caf\xe9", "latin1"), "no-such-charset")).toBe("café");
 });
+
+test.each([
+  ["windows-1251", "Имя;Город\nИван;Москва\nПётр;Санкт-Петербург\n"],
+  ["koi8-r", "Имя;Город\nИван;Москва\nПётр;Санкт-Петербург\n"],
+  ["ibm866", "Имя;Город\nИван;Москва\nПётр;Санкт-Петербург\n"],
+  ["windows-1253", "Όνομα;Πόλη\nΓιώργος;Αθήνα\nΕλένη;Θεσσαλονίκη\n"],
+  ["windows-1250", "Imię;Miasto\nŁukasz;Łódź\nMałgorzata;Gdańsk\n"],
+  ["iso-8859-2", "Imię;Miasto\nŁukasz;Łódź\nMałgorzata;Gdańsk\n"],
+  [
+    "iso-8859-2",
+    "Vážený pane řediteli, zasíláme Vám smlouvu o dílo. Příliš žluťoučký kůň úpěl ďábelské ódy.",
+  ],
+  ["windows-1254", "Sayın müşterimiz, sözleşmeyi ekte gönderiyoruz. Lütfen teslim aldığınızı onaylayın."],
+  ["shift_jis", "名前,都市\n田中太郎,東京都千代田区\n鈴木花子,大阪府大阪市\n"],
+  ["gb18030", "姓名,城市\n王小明,北京市海淀区\n李华,上海市浦东新区\n"],
+  ["euc-kr", "이름,도시\n김민수,서울특별시\n이영희,부산광역시\n"],
+  ["windows-1252", "Name;Ort\nMüller;Köln\nBjørn;Tromsø\nMuñoz;Logroño\nJoão;São Paulo\n"],
+  ["windows-1252", "Kæri herra, hjálagt er samningurinn. Það er gott að þú svaraðir. Með kveðju, Þórður."],
+  ["windows-1252", "Book;5 €\nPen;3 £\nDegree;20°C ±2\n«quote»;½ – “so”\n"],
+])("a short text or a table of names in %s: %s", (charset, text) => {
+  expect(decodeBytes(iconv.encode(text, charset))).toBe(text);
+});

@@ -34,6 +34,12 @@ test("tells Hindi from the lines of a table", async () => {
 test.each([
   ["nothing", ""],
   ["a line", "The lock opens at six every morning."],
+  [
+    "a list of short words",
+    Array.from({ length: 300 }, (_, place) => `| Marmot ${place} | grass \\| herbs | ${place} kg |`).join(
+      "\n",
+    ),
+  ],
   ["numbers", Array.from({ length: 500 }, (_, place) => `${place * 37} ${place / 7}`).join("\n")],
   ["hexadecimal digits", "a3f9c2 0bd1ee 77aa10 c0ffee12 ".repeat(300)],
   ["addresses", "https://example.com/about/the/keeper ada.lock@example.com /usr/share/doc ".repeat(60)],

@@ -78,6 +78,7 @@ test("a mail saved as UTF-16, a mail inside a mail", async () => {
   const extracted = await read(readEml, Buffer.from(`\ufeff${source}`, "utf16le"));
   expect(extracted.text).toContain("Outer words.");
   expect(extracted.attachments).toHaveLength(1);
+  expect(extracted.attachments![0]!.filename).toBe("Inner.eml");
   expect(extracted.attachments![0]!.media_type).toBe("message/rfc822");
 });
 

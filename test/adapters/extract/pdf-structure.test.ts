@@ -147,24 +147,35 @@ test("code keeps its lines and their indentation", async () => {
 });
 
 test("what was filled in stands behind its label; comments are notes; properties are facts", async () => {
-  const page = lines(72, 700, "Name of the boat:", "Harbour of registry:");
+  const page = lines(72, 700, "Name of the boat:", "Harbour of registry:", "Steam:", "Sails:");
   const field = (name: string, value: string, y: number) =>
     `<< /Type /Annot /Subtype /Widget /FT /Tx /T (${name}) /V (${value}) /Rect [200 ${y} 400 ${y + 14}] /F 4 >>`;
+  const box = (name: string, state: string, y: number) =>
+    `<< /Type /Annot /Subtype /Widget /FT /Btn /T (${name}) /V /${state} /AS /${state} /Rect [200 ${y} 212 ${y + 12}] /F 4 >>`;
   const annotations = [
     [
       field("boat", "Marlene", 697),
       field("harbour", "Emden", 683),
+      box("steam", "Off", 669),
+      box("sails", "Yes", 655),
       "<< /Type /Annot /Subtype /Text /Contents (Ask her master again.) /Rect [420 690 440 710] >>",
     ],
   ];
   const properties = "/Author (A. Keeper) /CreationDate (D:20240229143000+01'00')";
   const extracted = await read(readPdf, makePdf("Registry", [page], { annotations, properties }));
-  expect(
-    blocksOf(extracted)
-      .map(([, text]) => text)
-      .join("\n"),
-  ).toContain("Name of the boat: Marlene");
-  expect(extracted.text).toContain("Harbour of registry: Emden");
+  expect(blocksOf(extracted)[0]).toEqual([
+    "table",
+    "| Name of the boat: | Marlene |\n| --- | --- |\n| Harbour of registry: | Emden |\n| Steam: | [ ] |\n| Sails: | [x] |",
+  ]);
   expect(blocksOf(extracted).at(-1)).toEqual(["note", "Ask her master again."]);
   expect(extracted.facts).toEqual({ author: "A. Keeper", authored_at: "2024-02-29T14:30:00+01:00" });
+});
+
+test("what programs write where nobody gave a title or an author is neither", async () => {
+  const properties = "/Author (\\(anonymous\\))";
+  const extracted = await read(
+    readPdf,
+    makePdf("\\(anonymous\\)", [lines(72, 700, "Words.")], { properties }),
+  );
+  expect(extracted).toMatchObject({ title: null, facts: {} });
 });

@@ -61,7 +61,7 @@ describe("typed failures, which name the file", () => {
   test("no text on any page", async () => {
     await expect(readFixture(readPdf, "blank.pdf")).rejects.toMatchObject({
       code: "empty_document",
-      message: expect.stringMatching(/^blank\.pdf holds no text on its 2 pages/),
+      message: expect.stringMatching(/^blank\.pdf holds no text on its 2 pages\. .*SLUICE_OCR_LANGUAGES/),
     });
   });
 

@@ -43,6 +43,19 @@ describe("CSV", () => {
   });
 });
 
+test("a file without text is told so, and nothing of pictures", async () => {
+  await expect(read(readCsv, ",,\n,,\n", "a.csv")).rejects.toThrow(
+    "a.csv holds no text. Upload a file with text in it.",
+  );
+});
+
+test("CSV: a quote that never closes is a letter, in a long file too", async () => {
+  const rows = Array.from({ length: 200_000 }, (_, index) => `${index},boat`).join("\n");
+  const { text, blocks } = await read(readCsv, `a,b\n1,"open\n${rows}`);
+  expect(text).toContain('| 1 | "open |\n| 0 | boat |');
+  expect(blocks.at(-1)!.row).toBeGreaterThan(190_000);
+});
+
 test("reStructuredText", async () => {
   const source = `=====
 Locks

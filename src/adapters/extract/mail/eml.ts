@@ -3,6 +3,7 @@ import PostalMime, { type Address } from "postal-mime";
 import { decodeBytes } from "../charset.ts";
 import { encrypted, limitExceeded, malformed } from "../limits.ts";
 import type { ReaderInput } from "../text-builder.ts";
+import { mailName } from "./mbox.ts";
 import { type Mailbox, messageText } from "./message.ts";
 
 const MOST_NESTING = 64;
@@ -29,12 +30,18 @@ export async function readEml({ bytes, filename, progress }: ReaderInput) {
   const type = mail.headers.find(({ key }) => key === "content-type")?.value ?? "";
   if (/^multipart\/encrypted|^application\/(x-)?pkcs7-mime(?!.*signed-data)/i.test(type))
     throw encrypted(filename);
-  const attachments = mail.attachments.map((attachment, index) => ({
-    filename: attachment.filename ?? `attachment-${index + 1}`,
-    media_type: attachment.mimeType,
-    bytes: contentOf(attachment.content),
-    inPage: attachment.related === true && attachment.mimeType.startsWith("image/"),
-  }));
+  const attachments = mail.attachments.map((attachment, index) => {
+    const content = contentOf(attachment.content);
+    // Programs forward mails without a name.
+    const subject = attachment.mimeType === "message/rfc822" ? mailName(content) : "";
+    const unnamed = subject === "" ? `attachment-${index + 1}` : `${subject}.eml`;
+    return {
+      filename: attachment.filename ?? unnamed,
+      media_type: attachment.mimeType,
+      bytes: content,
+      inPage: attachment.related === true && attachment.mimeType.startsWith("image/"),
+    };
+  });
   return messageText(
     {
       from: boxes(mail.from === undefined ? [] : [mail.from]),

@@ -25,9 +25,8 @@ export async function readMbox({ bytes, filename, progress }: ReaderInput) {
     const { subject, from, date } = headOf(message);
     const about = [from, date].filter((part) => part !== "").join(", ");
     builder.add("list_item", `- ${subject || "(no subject)"}${about === "" ? "" : ` (${about})`}`);
-    const name = subject.replace(/[\\/]/g, " ").slice(0, LONGEST_NAME).toWellFormed().trim();
     return {
-      filename: `${index + 1} ${name}`.trim().concat(".eml"),
+      filename: `${index + 1} ${nameOf(subject)}`.trim().concat(".eml"),
       media_type: "message/rfc822",
       get bytes() {
         return unquoted(message);
@@ -56,6 +55,15 @@ function messagesOf(buffer: Buffer): Buffer[] {
 function beginsMessage(buffer: Buffer, at: number, lineEnd: number): boolean {
   if (at > 0 && !/\n\r?\n$/.test(buffer.toString("latin1", Math.max(0, at - 3), at))) return false;
   return /^[!-9;-~]{1,100}:/.test(buffer.toString("latin1", lineEnd + 1, lineEnd + 120));
+}
+
+/** A name for a mail that has none: its subject; empty where it has none either. */
+export function mailName(mail: Uint8Array): string {
+  return nameOf(headOf(Buffer.from(mail.buffer, mail.byteOffset, mail.byteLength)).subject);
+}
+
+function nameOf(subject: string): string {
+  return subject.replace(/[\\/]/g, " ").slice(0, LONGEST_NAME).toWellFormed().trim();
 }
 
 function headOf(message: Buffer) {

@@ -31,10 +31,14 @@ export async function readOdp({ bytes, filename, progress }: ReaderInput) {
   return builder.finish(filename, { title: title ?? reading.title, facts, page_count: reading.page });
 }
 
+/** Slide numbers and dates; in LibreOffice's files they stand as "<number>", under the notes too. */
+const isCounter = (node: XmlElement) =>
+  /^(page-number|date-time)$/.test(attributeOf(node, "presentation:class") ?? "");
+
 function addSlide(reading: OdfReading, page: XmlElement): void {
   const { builder } = reading;
   const place = { page: reading.page };
-  const children = page.children.filter((node) => isElement(node));
+  const children = page.children.filter((node) => isElement(node)).filter((node) => !isCounter(node));
   const isTitle = (node: XmlElement) => attributeOf(node, "presentation:class") === "title";
   for (const frame of children.filter(isTitle)) {
     const text = descendantsOf(frame, "p").map(textOf).join(" ").replace(/\s+/g, " ").trim();
@@ -45,7 +49,11 @@ function addSlide(reading: OdfReading, page: XmlElement): void {
     if (!isTitle(child) && child.name !== "notes") addOdfBlock(reading, child);
   }
   for (const notes of childrenOf(page, "notes")) {
-    const lines = descendantsOf(notes, "p").map((line) => textOf(line).trim());
+    const lines = notes.children
+      .filter((node) => isElement(node))
+      .filter((node) => !isCounter(node))
+      .flatMap((frame) => descendantsOf(frame, "p"))
+      .map((line) => textOf(line).trim());
     builder.add("note", lines.filter((line) => line !== "").join("\n"), place);
   }
 }

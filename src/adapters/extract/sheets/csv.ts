@@ -1,10 +1,9 @@
 /** CSV and TSV: records as rows of a table, whatever parts their fields. */
-import { Readable } from "node:stream";
-import { CsvError, type Options, parse } from "csv-parse";
 import { decodePieces, surveyText } from "../charset.ts";
 import { countedPieces } from "../input.ts";
-import { limitExceeded, limits, malformed } from "../limits.ts";
+import { limitExceeded, limits } from "../limits.ts";
 import { createTextBuilder, type ReaderInput } from "../text-builder.ts";
+import { csvRecords, RecordError } from "./csv-records.ts";
 import { createSheetWriter } from "./sheet-blocks.ts";
 
 /** Enough lines to tell what parts the fields. */
@@ -28,23 +27,28 @@ export async function readCsv(input: ReaderInput) {
   const head = await headOf(decodePieces(input.pieces(), charset));
   const stated = statedDelimiter.exec(head);
   const delimiter = stated?.[1] ?? delimiterOf(head.slice(0, SAMPLE));
-  const quote = (await closesQuotes(text(input.pieces()), delimiter)) ? '"' : null;
+  const quotes = await closesQuotes(text(input.pieces()), delimiter);
 
   const builder = createTextBuilder(input);
   const writer = createSheetWriter(builder, input);
   let number = stated === null ? 1 : 2;
   try {
     const lines = text(countedPieces(input, (done) => progress(done, size_bytes)));
-    for await (const record of Readable.from(lines).pipe(parser({ delimiter, quote }))) {
-      const cells = record as string[];
-      if (cells.length > limits.columns) {
-        throw limitExceeded(filename, `has more than ${limits.columns} columns in row ${number}`);
+    for await (const records of csvRecords(lines, { delimiter, quotes, longest: limits.recordLength })) {
+      for (const cells of records) {
+        if (cells.length > limits.columns) {
+          throw limitExceeded(filename, `has more than ${limits.columns} columns in row ${number}`);
+        }
+        writer.row(number++, cells);
+        if (number % ROWS_TOGETHER === 0) await builder.handOver();
       }
-      writer.row(number++, cells);
-      if (number % ROWS_TOGETHER === 0) await builder.handOver();
     }
   } catch (error) {
-    throw recordError(filename, error);
+    if (!(error instanceof RecordError)) throw error;
+    throw limitExceeded(
+      filename,
+      `has a record of more than ${limits.recordLength} characters in row ${number}`,
+    );
   }
   writer.end();
   progress(size_bytes, size_bytes);
@@ -62,34 +66,17 @@ async function headOf(pieces: AsyncIterable<string>): Promise<string> {
 
 /**
  * Whether every quote that opens also closes. One that never does is a sign for inches, or a slip: then quotes are
- * letters like others. It takes a reading of its own, since rows that were handed over can't be taken back.
+ * letters like others. So are they where a field in quotes exceeds all limits, which is what a slip looks like in a long
+ * file. It takes a reading of its own, since rows that were handed over can't be taken back.
  */
 async function closesQuotes(text: AsyncIterable<string>, delimiter: string): Promise<boolean> {
   try {
-    for await (const _ of Readable.from(text).pipe(parser({ delimiter, quote: '"' })));
+    for await (const _ of csvRecords(text, { delimiter, quotes: true, longest: limits.recordLength }));
     return true;
   } catch (error) {
-    if (error instanceof CsvError) return !/QUOTE/.test(error.code);
+    if (error instanceof RecordError) return false;
     throw error;
   }
-}
-
-function parser(options: Options) {
-  return parse({
-    ...options,
-    relax_quotes: true,
-    relax_column_count: true,
-    skip_empty_lines: false,
-    max_record_size: limits.recordLength,
-  });
-}
-
-function recordError(filename: string, error: unknown): unknown {
-  if (!(error instanceof CsvError)) return error;
-  if (error.code === "CSV_MAX_RECORD_SIZE") {
-    return limitExceeded(filename, `has a record of more than ${limits.recordLength} characters`);
-  }
-  return malformed(filename, `its records can't be told apart (${error.message})`, error);
 }
 
 /** The sign that parts most lines into the same number of fields. */

@@ -31,6 +31,8 @@ export function createSheetWriter(
   place: Pick<BlockPlace, "page" | "sheet"> = {},
 ): SheetWriter {
   let ahead: Row[] = [];
+  /** Rows of several cells among them: what may be a table's head. */
+  let heads = 0;
   let last = 0;
   /** The columns of the table that is being written; undefined while rows are only gathered. */
   let columns: number[] | undefined;
@@ -94,6 +96,7 @@ export function createSheetWriter(
       release();
     }
     ahead = [];
+    heads = 0;
     begun = false;
     columns = undefined;
   };
@@ -102,14 +105,14 @@ export function createSheetWriter(
     row(number, cells) {
       if (!cells.some((cell) => cell)) return;
       spend(cells);
-      const heads = ahead.filter((row) => !isBlank(row) && row.cells.filter((cell) => cell).length > 1);
-      if (number === last + 2 && columns === undefined && ahead.length > 0 && heads.length <= HEAD_ROWS) {
+      if (number === last + 2 && columns === undefined && ahead.length > 0 && heads <= HEAD_ROWS) {
         ahead.push({ number: last + 1, cells: [] });
       } else if (number !== last + 1) flush();
       last = number;
       if (columns !== undefined) return write({ number, cells });
       ahead.push({ number, cells });
-      if (ahead.length === LOOK_AHEAD) settle();
+      if (cells.filter((cell) => cell).length > 1) heads++;
+      if (ahead.length >= LOOK_AHEAD) settle();
     },
     end: flush,
   };

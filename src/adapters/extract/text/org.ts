@@ -3,11 +3,13 @@ import { decodeBytes } from "../charset.ts";
 import { linkText } from "../links.ts";
 import { addGrid } from "../table.ts";
 import { createTextBuilder, type ReaderInput } from "../text-builder.ts";
+import { nextLine } from "./lines.ts";
 
 const headline =
   /^(\*+)\s+(?:(?:TODO|DONE|NEXT|WAITING|CANCELLED|CANCELED)\s+)?(?:\[#[A-Z0-9]\]\s+)?(.*?)(?:\s+:[\w@#%:]+:)?\s*$/;
 const item = /^(\s*)([-+]|\d+[.)]|[a-zA-Z][.)])\s+(?:\[@\d+\]\s*)?(?=\S)|^(\s+)(\*)\s+(?=\S)/;
 const keyword = /^\s*#\+(\w+):\s*(.*)$/;
+const closesDrawer = /^\s*:end:\s*$/i;
 const blockStart = /^\s*#\+begin_(\w+)/i;
 
 export async function readOrg({ bytes, filename, progress }: ReaderInput) {
@@ -17,6 +19,8 @@ export async function readOrg({ bytes, filename, progress }: ReaderInput) {
   const about: Record<string, string> = {};
   let firstHeading: string | null = null;
   let at = 0;
+  /** Where the search for a drawer's end came to. */
+  let drawerEnd = 0;
   while (at < lines.length) {
     const line = lines[at]!;
     const heading = headline.exec(line);
@@ -30,7 +34,7 @@ export async function readOrg({ bytes, filename, progress }: ReaderInput) {
     } else if (block !== null) {
       const name = block[1]!.toLowerCase();
       const closing = new RegExp(`^\\s*#\\+end_${name.replace(/\W/g, "")}`, "i");
-      const found = lines.findIndex((one, index) => index > at && closing.test(one));
+      const found = nextLine(lines, at + 1, (one) => closing.test(one));
       const end = found === -1 ? lines.length : found;
       const content = lines.slice(at + 1, end).join("\n");
       if (name === "quote" || name === "verse") builder.add("quote", orgInline(content));
@@ -40,8 +44,12 @@ export async function readOrg({ bytes, filename, progress }: ReaderInput) {
       }
       at = end + 1;
     } else if (/^\s*:[\w-]+:\s*$/.test(line)) {
-      const end = lines.findIndex((one, index) => index > at && /^\s*:end:\s*$/i.test(one));
-      at = end === -1 ? at + 1 : end + 1;
+      // Not beyond the next headline: an end there is another drawer's.
+      if (drawerEnd <= at) {
+        const found = nextLine(lines, at + 1, (one) => closesDrawer.test(one) || headline.test(one));
+        drawerEnd = found === -1 ? lines.length : found;
+      }
+      at = closesDrawer.test(lines[drawerEnd] ?? "") ? drawerEnd + 1 : at + 1;
     } else if (keyword.test(line)) {
       const [, key = "", value = ""] = keyword.exec(line)!;
       about[key.toLowerCase()] ??= value.trim();

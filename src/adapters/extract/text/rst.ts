@@ -1,6 +1,7 @@
 /** reStructuredText (docutils): headings by their underlines, lists, tables, code, notes; directives by what they hold. */
 import { decodeBytes } from "../charset.ts";
 import { createTextBuilder, type ReaderInput, type TextBuilder } from "../text-builder.ts";
+import { nextLine } from "./lines.ts";
 import { rstInline } from "./rst-inline.ts";
 import { addRstTable, isTableStart, tableEnd } from "./rst-tables.ts";
 
@@ -127,8 +128,8 @@ function addParagraph(reading: Reading, lines: string[], from: number, depth: nu
   const announces = text.endsWith("::");
   const shown = rstInline(announces ? text.replace(/\s*::$/, (mark) => (/^\s/.test(mark) ? "" : ":")) : text);
   builder.add("paragraph", shown === ":" ? "" : shown);
-  const next = lines.findIndex((line, index) => index >= at && line !== "");
-  if (announces && next !== -1 && lines[next]!.startsWith(" ")) {
+  const next = announces ? nextLine(lines, at, (line) => line !== "") : -1;
+  if (next !== -1 && lines[next]!.startsWith(" ")) {
     const end = indentedEnd(lines, at, 1);
     builder.add("code", dedented(lines.slice(next, end)).join("\n"));
     return end;
@@ -165,9 +166,7 @@ function addItem(reading: Reading, lines: string[], from: number, depth: number,
     else if (bullet.test(inner[at]!) || enumerated.test(inner[at]!))
       at = addItem(reading, inner, at, depth + 1, level + 1);
     else {
-      const rest = inner.findIndex(
-        (line, index) => index > at && (bullet.test(line) || enumerated.test(line)),
-      );
+      const rest = nextLine(inner, at + 1, (line) => bullet.test(line) || enumerated.test(line));
       const until = rest === -1 ? inner.length : rest;
       addBody(reading, dedented(inner.slice(at, until)), depth + 1);
       at = until;
