@@ -1,5 +1,6 @@
 /** From a page's lines to groups that belong together: the lines of a paragraph, the rows of a table. Pure. */
 import type { Block } from "../../chunk.ts";
+import { columnsApart } from "./pdf-columns.ts";
 import { codeOf, isCode, type Line, textOfLines } from "./pdf-lines.ts";
 import { inReadingOrder } from "./pdf-order.ts";
 import { tableAt, toMarkdown } from "./pdf-tables.ts";
@@ -83,7 +84,8 @@ export function usualIn({ letters, bold, turns, sizes, fonts, leadings }: Counts
 }
 
 /** The groups of a page without tags, in reading order. */
-export function groupsOf(lines: readonly Line[], page: number, usual: Usual): Group[] {
+export function groupsOf(drawn: readonly Line[], page: number, usual: Usual): Group[] {
+  const lines = columnsApart(drawn);
   const groups: Group[] = [];
   const rights = rightEdges(lines);
   for (let at = 0; at < lines.length; at++) {

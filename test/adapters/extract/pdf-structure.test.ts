@@ -179,3 +179,45 @@ test("what programs write where nobody gave a title or an author is neither", as
   );
   expect(extracted).toMatchObject({ title: null, facts: {} });
 });
+
+test("two columns that a program drew line by line are read one after the other", async () => {
+  const column = (side: string) => [
+    `The ${side} column begins with boats`,
+    "that wait for the gates to open and",
+    "for the water to rise below them in",
+    "a chamber of stone, which the keeper",
+    "fills with care. A second sentence",
+    "goes on about the weather and ends.",
+    "",
+    "Then there is another paragraph that",
+    "says how many boats have come since",
+    "the winter, and how many of them were",
+    `sent away. So ends the ${side} extraordi-`,
+    "nary column.",
+  ];
+  const [left, right] = [column("left"), column("right")];
+  const page = left.flatMap((words, row): Line[] => {
+    const y = 700 - 12 * row;
+    return words === ""
+      ? []
+      : [
+          ["F1", 10, 72, y, words],
+          ["F1", 10, 320, y, right[row]!],
+        ];
+  });
+  const { text } = await read(readPdf, makePdf("Columns", [page]));
+  expect(text.match(/left|right|extraordinary/g)).toEqual([
+    ...["left", "left", "extraordinary"],
+    ...["right", "right", "extraordinary"],
+  ]);
+  expect(text).not.toContain("|");
+});
+
+test("a table of two columns stays one", async () => {
+  const page = Array.from({ length: 12 }, (_, row): Line[] => [
+    ["F1", 10, 72, 700 - 14 * row, `Item ${row} has a name of some length`],
+    ["F1", 10, 320, 700 - 14 * row, `Remark ${row} says what it is good for`],
+  ]).flat();
+  const { text } = await read(readPdf, makePdf("Table", [page]));
+  expect(text.indexOf("Remark 0")).toBeLessThan(text.indexOf("Item 1"));
+});
