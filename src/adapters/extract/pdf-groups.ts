@@ -38,6 +38,7 @@ export const bullet =
   /^(?:[•‣◦▪●■○□∙➢\uf0a7\uf0b7\uf0d8\uf0fc]\s*|[·*–-]\s+|[–-](?=\p{Lu})|o\s+(?=\p{Lu}))(?=\S)/u;
 // A capital and a full stop are somebody's initial.
 export const numbered = /^(?:\(?(?:\d{1,3}|[a-z]|[ivx]{1,4})[.)]|\(?[A-Z]\)|\[\d{1,3}\])\s+\S/;
+const chapter = /^(?:\d{1,3}(?:\.\d{1,3})*\.?|\p{Lu}\p{L}+ \d{1,3}[.:]?)\s+\p{Lu}/u;
 const sentenceEnd = /[.!?:…]["'”’)\]]*$/;
 
 /** What has been counted, from which `usualIn` tells what is usual. */
@@ -181,7 +182,8 @@ function belongs(group: Group, line: Line, rights: (line: Line) => number, usual
   if (down > (isHeading ? 1.6 : usual.leading * 1.28) * em) return false;
   // Beside each other, not below.
   if (line.x > last.right || line.right < last.x) return false;
-  if (isHeading) return true;
+  // A title and the chapter below it are two, though they look the same.
+  if (isHeading) return !(down > 1.35 * em && chapter.test(line.text));
   // A short line in one font, then another font: a heading of the text's own size.
   if (
     group.lines.length === 1 &&

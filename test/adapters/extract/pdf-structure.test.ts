@@ -180,6 +180,20 @@ test("what programs write where nobody gave a title or an author is neither", as
   expect(extracted).toMatchObject({ title: null, facts: {} });
 });
 
+test("a title and a numbered chapter right below it are two headings", async () => {
+  const page: Line[] = [
+    ["F2", 18, 150, 750, "The Lock Keeper's"],
+    ["F2", 18, 150, 729, "Annual Review"],
+    ["F2", 18, 72, 701, "1 Opening the Gates"],
+    ...lines(72, 670, "The gates open at six in the morning of every day,", "and close when the sun sets."),
+  ];
+  expect(
+    blocksOf(await read(readPdf, makePdf("Review", [page])))
+      .slice(0, 2)
+      .map(([, text]) => text),
+  ).toEqual(["The Lock Keeper's Annual Review", "1 Opening the Gates"]);
+});
+
 test("two columns that a program drew line by line are read one after the other", async () => {
   const column = (side: string) => [
     `The ${side} column begins with boats`,
