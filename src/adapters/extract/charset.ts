@@ -92,10 +92,13 @@ function charsetOf(buffer: Buffer, declared: string | undefined, utf8 = isUtf8(b
   const wide = wideWithoutMark(buffer);
   if (wide !== undefined) return wide;
   if (utf8) return "utf-8";
-  if (declared !== undefined && iconv.encodingExists(declared) && !/^utf-?(16|32)/i.test(declared)) {
-    return widened(declared);
-  }
   const sample = buffer.subarray(0, SAMPLE_BYTES);
+  if (isDamagedUtf8(sample)) return "utf-8";
+  // What pages declare by habit is no news where the bytes speak against it.
+  if (declared !== undefined && iconv.encodingExists(declared) && !/^utf-?(8|16|32)/i.test(declared)) {
+    const charset = widened(declared);
+    if (charset !== "windows-1252" || !isOfHighWords(sample)) return charset;
+  }
   const ranked = chardet
     .analyse(sample)
     .filter(({ name }) => iconv.encodingExists(name))
@@ -105,6 +108,14 @@ function charsetOf(buffer: Buffer, declared: string | undefined, utf8 = isUtf8(b
   const isLeft = best?.name === "windows-1252" && isOfHighWords(sample);
   if (best !== undefined && best.confidence >= SURE && !isLeft) return best.name;
   return guessCharset(sample, ranked);
+}
+
+/** Cut off in a letter, or with a few bytes that somebody else put in: whatever else it were read as, more would be lost. */
+function isDamagedUtf8(sample: Buffer): boolean {
+  const text = sample.toString("utf8");
+  const damaged = text.match(/\ufffd/g)?.length ?? 0;
+  const letters = text.match(/[^\0-\x7f\ufffd]/gu)?.length ?? 0;
+  return letters > 10 * damaged;
 }
 
 /** Of a hundred. Statistics over a few bytes are wild. */

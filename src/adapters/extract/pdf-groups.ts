@@ -1,5 +1,6 @@
 /** From a page's lines to groups that belong together: the lines of a paragraph, the rows of a table. Pure. */
 import type { Block } from "../../chunk.ts";
+import { columnsApart } from "./pdf-columns.ts";
 import { codeOf, isCode, type Line, textOfLines } from "./pdf-lines.ts";
 import { inReadingOrder } from "./pdf-order.ts";
 import { tableAt, toMarkdown } from "./pdf-tables.ts";
@@ -37,6 +38,7 @@ export const bullet =
   /^(?:[•‣◦▪●■○□∙➢\uf0a7\uf0b7\uf0d8\uf0fc]\s*|[·*–-]\s+|[–-](?=\p{Lu})|o\s+(?=\p{Lu}))(?=\S)/u;
 // A capital and a full stop are somebody's initial.
 export const numbered = /^(?:\(?(?:\d{1,3}|[a-z]|[ivx]{1,4})[.)]|\(?[A-Z]\)|\[\d{1,3}\])\s+\S/;
+const chapter = /^(?:\d{1,3}(?:\.\d{1,3})*\.?|\p{Lu}\p{L}+ \d{1,3}[.:]?)\s+\p{Lu}/u;
 const sentenceEnd = /[.!?:…]["'”’)\]]*$/;
 
 /** What has been counted, from which `usualIn` tells what is usual. */
@@ -83,7 +85,8 @@ export function usualIn({ letters, bold, turns, sizes, fonts, leadings }: Counts
 }
 
 /** The groups of a page without tags, in reading order. */
-export function groupsOf(lines: readonly Line[], page: number, usual: Usual): Group[] {
+export function groupsOf(drawn: readonly Line[], page: number, usual: Usual): Group[] {
+  const lines = columnsApart(drawn);
   const groups: Group[] = [];
   const rights = rightEdges(lines);
   for (let at = 0; at < lines.length; at++) {
@@ -179,7 +182,8 @@ function belongs(group: Group, line: Line, rights: (line: Line) => number, usual
   if (down > (isHeading ? 1.6 : usual.leading * 1.28) * em) return false;
   // Beside each other, not below.
   if (line.x > last.right || line.right < last.x) return false;
-  if (isHeading) return true;
+  // A title and the chapter below it are two, though they look the same.
+  if (isHeading) return !(down > 1.35 * em && chapter.test(line.text));
   // A short line in one font, then another font: a heading of the text's own size.
   if (
     group.lines.length === 1 &&

@@ -41,6 +41,17 @@ test("a declared charset counts where the bytes are not UTF-8", () => {
   expect(decodeBytes(Buffer.from("caf\xe9", "latin1"), "no-such-charset")).toBe("café");
 });
 
+test("a charset declared by habit does not", () => {
+  expect(decodeBytes(iconv.encode(german, "windows-1252"), "utf-8")).toBe(german);
+  expect(decodeBytes(iconv.encode(russian, "windows-1251"), "iso-8859-1")).toBe(russian);
+});
+
+test("UTF-8 with a damaged letter is still UTF-8", () => {
+  expect(decodeBytes(Buffer.from(russian).subarray(0, -2), "windows-1252")).toBe(`${russian.slice(0, -2)}�`);
+  const inserted = Buffer.concat([Buffer.from("caf\xe9: ", "latin1"), Buffer.from(japanese)]);
+  expect(decodeBytes(inserted)).toBe(`caf�: ${japanese}`);
+});
+
 test.each([
   ["windows-1251", "Имя;Город\nИван;Москва\nПётр;Санкт-Петербург\n"],
   ["koi8-r", "Имя;Город\nИван;Москва\nПётр;Санкт-Петербург\n"],

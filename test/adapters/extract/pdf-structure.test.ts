@@ -179,3 +179,59 @@ test("what programs write where nobody gave a title or an author is neither", as
   );
   expect(extracted).toMatchObject({ title: null, facts: {} });
 });
+
+test("a title and a numbered chapter right below it are two headings", async () => {
+  const page: Line[] = [
+    ["F2", 18, 150, 750, "The Lock Keeper's"],
+    ["F2", 18, 150, 729, "Annual Review"],
+    ["F2", 18, 72, 701, "1 Opening the Gates"],
+    ...lines(72, 670, "The gates open at six in the morning of every day,", "and close when the sun sets."),
+  ];
+  expect(
+    blocksOf(await read(readPdf, makePdf("Review", [page])))
+      .slice(0, 2)
+      .map(([, text]) => text),
+  ).toEqual(["The Lock Keeper's Annual Review", "1 Opening the Gates"]);
+});
+
+test("two columns that a program drew line by line are read one after the other", async () => {
+  const column = (side: string) => [
+    `The ${side} column begins with boats`,
+    "that wait for the gates to open and",
+    "for the water to rise below them in",
+    "a chamber of stone, which the keeper",
+    "fills with care. A second sentence",
+    "goes on about the weather and ends.",
+    "",
+    "Then there is another paragraph that",
+    "says how many boats have come since",
+    "the winter, and how many of them were",
+    `sent away. So ends the ${side} extraordi-`,
+    "nary column.",
+  ];
+  const [left, right] = [column("left"), column("right")];
+  const page = left.flatMap((words, row): Line[] => {
+    const y = 700 - 12 * row;
+    return words === ""
+      ? []
+      : [
+          ["F1", 10, 72, y, words],
+          ["F1", 10, 320, y, right[row]!],
+        ];
+  });
+  const { text } = await read(readPdf, makePdf("Columns", [page]));
+  expect(text.match(/left|right|extraordinary/g)).toEqual([
+    ...["left", "left", "extraordinary"],
+    ...["right", "right", "extraordinary"],
+  ]);
+  expect(text).not.toContain("|");
+});
+
+test("a table of two columns stays one", async () => {
+  const page = Array.from({ length: 12 }, (_, row): Line[] => [
+    ["F1", 10, 72, 700 - 14 * row, `Item ${row} has a name of some length`],
+    ["F1", 10, 320, 700 - 14 * row, `Remark ${row} says what it is good for`],
+  ]).flat();
+  const { text } = await read(readPdf, makePdf("Table", [page]));
+  expect(text.indexOf("Remark 0")).toBeLessThan(text.indexOf("Item 1"));
+});

@@ -43,6 +43,18 @@ describe("CSV", () => {
   });
 });
 
+test("NDJSON: what is no record stands where the file has it", async () => {
+  const records = (from: number) =>
+    Array.from({ length: 60_000 }, (_, n) => `{"boat":${from + n},"toll":2}\n`);
+  const cut = await read(readNdjson, `${records(0).slice(0, 3).join("")}{"boat":3,"to`);
+  expect(cut.text).toMatch(/\| 2 \| 2 \|\n\n\{"boat":3,"to$/);
+  const { text } = await read(readNdjson, `${records(0).join("")}"a word"\n${records(60_000).join("")}`);
+  const word = text.indexOf("a word");
+  expect(text.slice(0, word)).toMatch(/\| 59999 \| 2 \|\n\n$/);
+  expect(text.slice(word)).toMatch(/^a word\n\n\| boat \| toll \|\n\| --- \| --- \|\n\| 60000 \| 2 \|\n/);
+  expect(text.match(/^\| \d+ \| 2 \|$/gm)).toHaveLength(120_000);
+});
+
 test("a file without text is told so, and nothing of pictures", async () => {
   await expect(read(readCsv, ",,\n,,\n", "a.csv")).rejects.toThrow(
     "a.csv holds no text. Upload a file with text in it.",

@@ -19,19 +19,27 @@ export async function readNdjson(input: ReaderInput) {
   const { charset } = await surveyText(input.pieces);
   const builder = createTextBuilder(input);
   let ahead: Line[] | undefined = [];
+  let columns: readonly string[] | undefined;
   let table: RecordTable | undefined;
   /** Why it is no NDJSON after all. */
   let broken = false;
 
   function pass({ number, value }: Line): void {
     checkDepth(value, filename);
-    if (table !== undefined && isObject(value)) table.add(value);
-    else builder.add("paragraph", linesOf(value, "").join("\n"), { row: number });
+    if (columns !== undefined && isObject(value)) {
+      table ??= createRecordTable(builder, columns, input);
+      table.add(value);
+    } else beside(linesOf(value, "").join("\n"), number);
+  }
+  /** What is no record stands between two tables: their lines are held back until they end. */
+  function beside(text: string, row: number): void {
+    table?.end();
+    table = undefined;
+    builder.add("paragraph", text, { row });
   }
   function settle(lines: Line[]): void {
     ahead = undefined;
-    const columns = columnsOf(lines.map(({ value }) => value));
-    if (columns !== undefined) table = createRecordTable(builder, columns, input);
+    columns = columnsOf(lines.map(({ value }) => value));
     for (const each of lines) pass(each);
   }
   let number = 0;
@@ -46,7 +54,10 @@ export async function readNdjson(input: ReaderInput) {
     } catch {
       // A last line that is cut off is no reason to lose the others; a file of such lines is no NDJSON.
       if (ahead !== undefined && (!isLast || number === 1)) broken = true;
-      else builder.add("paragraph", text, { row: number });
+      else {
+        if (ahead !== undefined) settle(ahead);
+        beside(text, number);
+      }
       return;
     }
     if (ahead === undefined) pass({ number, value });
