@@ -51,15 +51,17 @@ async function settleOnce(
   const error = toErrorInfo(isCondemned(thrown) ? sleptTooLong(claimed) : thrown);
   const retry_after_ms = thrown instanceof SluiceError ? thrown.retry_after_ms : undefined;
   const next = afterFailure(job, error, retry_after_ms, dependencies.retry, system.random);
-  let run_at = 0;
-  if (next.state === "retrying") {
-    run_at = next.delay_ms === null ? Date.parse(job.run_at) : system.now() + next.delay_ms;
-  }
 
   const document =
     job.job_type === INGEST_DOCUMENT
       ? await documents.getDocument(job.tenant_id, String(job.payload.document_id))
       : undefined;
+  let run_at = 0;
+  if (next.state === "retrying") {
+    const now = system.now();
+    // Its place is before now, unless the clock was set back while it ran.
+    run_at = next.delay_ms === null ? Math.min(Date.parse(job.run_at), now) : now + next.delay_ms;
+  }
   // Deleted, superseded, or ended without us: what is left to settle is the job, if it is still ours.
   if (document?.job_id !== job.job_id || isTerminal(document.status)) {
     if (next.state === "dead") await queue.fail(claimed, error);

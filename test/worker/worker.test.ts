@@ -352,6 +352,19 @@ describe("recoverWorker", () => {
     expect(await recoverWorker(rig.workerParts(), worker.worker_id)).toBe(0);
   });
 
+  test.each(["sqlite", "memory"] as const)(
+    "a clock set back by an hour while they ran makes nothing of it wait for an hour, in %s",
+    async (storage) => {
+      const clock = createClock();
+      const rig = await openRig({ storage, system: clock.system });
+      const { job_id } = await rig.upload("text");
+      await rig.claim("wrk_dead", LEASE_MS);
+      clock.advance(-3_600_000);
+      expect(await recoverWorker(rig.workerParts(), "wrk_dead")).toBe(1);
+      expect(await rig.claim("wrk_next", LEASE_MS)).toMatchObject({ job: { job_id, attempts: 2 } });
+    },
+  );
+
   test.each([
     ["cancelled", 1],
     ["cancelled", 2],

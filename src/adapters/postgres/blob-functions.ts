@@ -9,6 +9,12 @@ import { bodyFunction, queryFunction, refuse } from "./functions.ts";
 /** In the space of two numbers, which has nothing to do with the locks on sequence numbers. */
 const LOCK = "$L, 1";
 
+/** Part of a body: refuses when one of these keys, a text[], was given up. */
+export const refuseCondemned = (keys: string): string =>
+  `IF EXISTS (SELECT FROM $S.condemned_blobs WHERE blob_key = ANY (${keys})) THEN
+        ${refuse("blob_condemned")};
+      END IF;`;
+
 /** Part of a body, before it takes any lock on a row: whoever waits for the other lock then holds up nobody. */
 export const lockBlobs = `PERFORM pg_advisory_xact_lock_shared(${LOCK});`;
 
@@ -31,15 +37,5 @@ export const blobFunctions: string[] = [
     v_unnamed := ARRAY(SELECT unnest(p_keys) EXCEPT SELECT $S.referenced_blobs_1(p_keys));
     INSERT INTO $S.condemned_blobs SELECT unnest(v_unnamed) ON CONFLICT DO NOTHING;
     RETURN QUERY SELECT unnest(v_unnamed);`,
-  ),
-  bodyFunction(
-    "refuse_condemned",
-    "p_version json, p_checkpoint json",
-    "void",
-    `v_keys text[] := ARRAY(SELECT p_version ->> 'blob_key' UNION ALL
-      SELECT value FROM json_each_text(p_checkpoint -> 'data') WHERE key LIKE '%\\_key');`,
-    `IF EXISTS (SELECT FROM $S.condemned_blobs WHERE blob_key = ANY (v_keys)) THEN
-      ${refuse("blob_condemned")};
-    END IF;`,
   ),
 ];

@@ -8,7 +8,7 @@
  * the lesser of the two is either committed or will never be. Writers wait for nobody, and what else goes on in the
  * database (a long report, a backup) holds back no reader.
  */
-import { lockBlobs } from "./blob-functions.ts";
+import { lockBlobs, refuseCondemned } from "./blob-functions.ts";
 import { bodyFunction, queryFunction, refuse } from "./functions.ts";
 
 /** `$L` is the number of this schema among advisory locks, 15 bits above the 48 of the sequence. */
@@ -88,7 +88,8 @@ export const commitFunctions: string[] = [
     "p_commits json, p_chunks json[], p_embeddings json[], p_now bigint, p_dispatch boolean",
     "bigint",
     `v_now bigint := $S.now_ms(p_now); c record; e record; v_at int := 0; v_part json; v_record json; v_revision int;
-    v_tenant text; v_document text; v_locked boolean := false; v_sequence bigint := 0; v_jobs boolean;`,
+    v_tenant text; v_document text; v_locked boolean := false; v_sequence bigint := 0; v_jobs boolean;
+    v_keys text[];`,
     `IF EXISTS (SELECT FROM json_to_recordset(p_commits) AS c (version json, checkpoint json)
       WHERE c.version IS NOT NULL OR c.checkpoint IS NOT NULL) THEN
       ${lockBlobs}
@@ -108,9 +109,6 @@ export const commitFunctions: string[] = [
         IF NOT FOUND THEN ${refuse("lease_lost")}; END IF;
       END IF;
       IF c.embedders IS NOT NULL THEN PERFORM $S.require_embedders(c.embedders); END IF;
-      IF c.version IS NOT NULL OR c.checkpoint IS NOT NULL THEN
-        PERFORM $S.refuse_condemned(c.version, c.checkpoint);
-      END IF;
       IF c.cancel_job IS NOT NULL OR c.redrive_job IS NOT NULL THEN
         PERFORM FROM $S.jobs WHERE job_id IN (c.cancel_job, c.redrive_job)
         ORDER BY job_id FOR NO KEY UPDATE;
@@ -155,6 +153,7 @@ export const commitFunctions: string[] = [
       END IF;
       v_part := c.version;
       IF v_part IS NOT NULL THEN
+        ${refuseCondemned("ARRAY[v_part ->> 'blob_key']")}
         INSERT INTO $S.versions SELECT * FROM json_populate_record(NULL::$S.versions, v_part);
       END IF;
 
@@ -170,9 +169,11 @@ export const commitFunctions: string[] = [
       END IF;
       v_part := c.checkpoint;
       IF v_part IS NOT NULL THEN
+        v_keys := ARRAY(SELECT value FROM json_each_text(v_part -> 'data')
+          WHERE key LIKE '%\\_key' AND value IS NOT NULL);
+        ${refuseCondemned("v_keys")}
         INSERT INTO $S.checkpoints VALUES (v_document, (v_record ->> 'version')::int, v_part ->> 'stage',
-          v_tenant, v_part -> 'data', ARRAY(SELECT value FROM json_each_text(v_part -> 'data')
-            WHERE key LIKE '%\\_key' AND value IS NOT NULL))
+          v_tenant, v_part -> 'data', v_keys)
         ON CONFLICT (document_id, version, stage) DO UPDATE SET data = excluded.data, blob_keys = excluded.blob_keys;
       END IF;
       IF p_chunks[v_at] IS NOT NULL THEN
