@@ -119,7 +119,9 @@ function together(check: StorageTest): void {
     await expectConflict(h.documents.commit(commits), "job_state");
     expect(await h.documents.getDocument("t1", record.document_id)).toEqual(record);
     expect(await h.queue.get(job_id)).toEqual(job);
-    expect((await claimOne(h)).job_id).toBe(job_id);
+    // A server may lift its locks a moment after it has said no.
+    const claimed = async () => (await h.queue.claim("wrk_a", 1, 30_000))[0]?.job_id;
+    await expect.poll(claimed).toBe(job_id);
     await h.documents.commit([step(2)]);
   });
 
