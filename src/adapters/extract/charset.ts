@@ -16,7 +16,17 @@ const SAMPLE_BYTES = 256 * 1024;
  */
 export function decodeBytes(bytes: Uint8Array, declared?: string): string {
   const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  return cleanText(iconv.decode(buffer, charsetOf(buffer, declared)));
+  const decoder = decoderOf(charsetOf(buffer, declared));
+  return cleanText(decoder.write(buffer) + (decoder.end() ?? ""));
+}
+
+/** The one that iconv-lite lacks. */
+const SHIFTED = "iso-2022-jp";
+
+function decoderOf(charset: string): Pick<iconv.DecoderStream, "write" | "end"> {
+  if (charset !== SHIFTED) return iconv.getDecoder(charset);
+  const decoder = new TextDecoder(SHIFTED);
+  return { write: (bytes) => decoder.decode(bytes, { stream: true }), end: () => decoder.decode() };
 }
 
 /** What a look at all bytes of a long text tells before it is decoded. */
@@ -71,7 +81,7 @@ export async function* decodePieces(
   pieces: AsyncIterable<Uint8Array>,
   charset: string,
 ): AsyncGenerator<string> {
-  const decoder = iconv.getDecoder(charset);
+  const decoder = decoderOf(charset);
   let held = "";
   for await (const piece of pieces) {
     const text = held + decoder.write(Buffer.from(piece.buffer, piece.byteOffset, piece.byteLength));
@@ -91,8 +101,8 @@ function charsetOf(buffer: Buffer, declared: string | undefined, utf8 = isUtf8(b
   if (marked !== undefined) return marked;
   const wide = wideWithoutMark(buffer);
   if (wide !== undefined) return wide;
-  if (utf8) return "utf-8";
   const sample = buffer.subarray(0, SAMPLE_BYTES);
+  if (utf8) return isShifted(sample) ? SHIFTED : "utf-8";
   if (isDamagedUtf8(sample)) return "utf-8";
   // What pages declare by habit is no news where the bytes speak against it.
   if (declared !== undefined && iconv.encodingExists(declared) && !/^utf-?(8|16|32)/i.test(declared)) {
@@ -108,6 +118,11 @@ function charsetOf(buffer: Buffer, declared: string | undefined, utf8 = isUtf8(b
   const isLeft = best?.name === "windows-1252" && isOfHighWords(sample);
   if (best !== undefined && best.confidence >= SURE && !isLeft) return best.name;
   return guessCharset(sample, ranked);
+}
+
+/** Japanese in bytes of ASCII between escape sequences (RFC 1468): it passes for UTF-8. */
+function isShifted(sample: Buffer): boolean {
+  return sample.includes("\x1b$B") || sample.includes("\x1b$@");
 }
 
 /** Cut off in a letter, or with a few bytes that somebody else put in: whatever else it were read as, more would be lost. */

@@ -1,6 +1,8 @@
 import iconv from "iconv-lite";
 import { expect, test } from "vitest";
 import { decodeBytes } from "../../../src/adapters/extract/charset.ts";
+import { readPlainText } from "../../../src/adapters/extract/plain.ts";
+import { read } from "./reading.ts";
 
 const german = "Die Größe der Straße überrascht täglich schöne Mädchen und müde Bären.";
 const russian =
@@ -72,4 +74,15 @@ test.each([
   ["windows-1252", "Book;5 €\nPen;3 £\nDegree;20°C ±2\n«quote»;½ – “so”\n"],
 ])("a short text or a table of names in %s: %s", (charset, text) => {
   expect(decodeBytes(iconv.encode(text, charset))).toBe(text);
+});
+
+test("Japanese between escape sequences, all of it bytes of ASCII", async () => {
+  // "拝啓、契約書をお送りいたします。よろしくお願いいたします。ABC 123" in ISO-2022-JP, by Python's codec.
+  const bytes = Buffer.from(
+    "GyRCR1I3PCEiN0BMcz1xJHIkKkF3JGokJCQ/JDckXiQ5ISMkaCRtJDckLyQqNGokJCQkJD8kNyReJDkhIxsoQkFCQyAxMjM=",
+    "base64",
+  );
+  expect(decodeBytes(bytes)).toBe("拝啓、契約書をお送りいたします。よろしくお願いいたします。ABC 123");
+  const { text } = await read(readPlainText, bytes);
+  expect(text).toBe("拝啓、契約書をお送りいたします。よろしくお願いいたします。ABC 123");
 });
