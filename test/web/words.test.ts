@@ -45,6 +45,8 @@ test("an excerpt holds the first word that was asked for, and cuts no word", () 
   const excerpt = excerptOf(text, "needle", 200);
   expect(excerpt).toMatch(/^… word .*needle.* word …$/);
   expect(excerpt.length).toBeLessThan(220);
+  const rows = Array.from({ length: 100 }, (_, n) => `Barge number ${n + 100}`).join(", ");
+  expect(excerptOf(rows, "barge number 177", 200)).toContain("Barge number 177");
   expect(excerptOf("short", "needle", 200)).toBe("short");
   expect(excerptOf(text, "absent", 200)).toMatch(/^word .* word …$/);
 });

@@ -103,19 +103,43 @@ export function markWords(text: string, query: string): Piece[] {
   return pieces;
 }
 
-/** At most about `length` characters of a text, from a little before the first word of the query on. */
+/** At most about `length` characters of a text, where the words of the query are that it has least of. */
 export function excerptOf(text: string, query: string, length: number): string {
   if (text.length <= length) return text;
-  let first = 0;
-  for (const piece of markWords(text, query)) {
-    if (piece.marked) break;
-    first += piece.text.length;
-  }
-  if (first >= text.length) first = 0;
+  const first = bestPlace(text, query, length);
   const start =
     first < length / 2 ? 0 : wordBoundary(text, Math.min(first - length / 4, text.length - length));
   const end = wordBoundary(text, start + length);
   return `${start > 0 ? "… " : ""}${text.slice(start, end).trim()}${end < text.length ? " …" : ""}`;
+}
+
+/** The marked word from which on most is found: each word counts once, and the less the more often the text has it. */
+function bestPlace(text: string, query: string, length: number): number {
+  const marks: { at: number; word: string }[] = [];
+  const times = new Map<string, number>();
+  let at = 0;
+  for (const piece of markWords(text, query)) {
+    if (piece.marked) {
+      const word = piece.text.toLowerCase();
+      marks.push({ at, word });
+      times.set(word, (times.get(word) ?? 0) + 1);
+    }
+    at += piece.text.length;
+  }
+  let best = { at: 0, worth: 0 };
+  for (const [index, { at: from }] of marks.entries()) {
+    const seen = new Set<string>();
+    let worth = 0;
+    for (let next = index; next < marks.length; next++) {
+      const { at: place, word } = marks[next]!;
+      // The excerpt begins a little before its first word.
+      if (place > from + length * 0.7) break;
+      if (!seen.has(word)) worth += 1 / times.get(word)!;
+      seen.add(word);
+    }
+    if (worth > best.worth + 1e-9) best = { at: from, worth };
+  }
+  return best.at;
 }
 
 /** The first place at or after `position` where a word ends, so that no cut goes through one. */
