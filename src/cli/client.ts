@@ -169,6 +169,18 @@ export function createClient({ url, api_key }: Config["client"]): Client {
   };
 }
 
+/** A list's pages, each asked for when it is wanted. @param ask is told where the page begins */
+export async function* pagesOf<Page extends { next_cursor: string | null }>(
+  ask: (start: { cursor?: string }) => Promise<Page>,
+): AsyncGenerator<Page> {
+  for (let cursor: string | null = null; ; ) {
+    const page: Page = await ask(cursor === null ? {} : { cursor });
+    yield page;
+    cursor = page.next_cursor;
+    if (cursor === null) return;
+  }
+}
+
 async function* streamedEvents(url: string, response: Response, silence: AbortController) {
   const timer = setTimeout(() => silence.abort(), STREAM_SILENCE_MS);
   timer.unref();

@@ -3,13 +3,14 @@ import { chunkStrategies } from "../chunk.ts";
 import type { CollectionInput, CollectionView } from "../collection.ts";
 import { loadConfig } from "../config/config.ts";
 import { SluiceError } from "../errors.ts";
-import { type Client, createClient } from "./client.ts";
+import { type Client, createClient, pagesOf } from "./client.ts";
 import { counted, type OutputOptions, print, printable, printJson, table, UsageError } from "./output.ts";
 
 type Chunking = NonNullable<CollectionInput["chunking"]>;
 
 /** What an option says for "as the server is set". */
 const DEFAULT = "default";
+const PAGE = 200;
 
 export interface SetCollectionOptions extends OutputOptions {
   strategy?: string;
@@ -21,11 +22,8 @@ export interface SetCollectionOptions extends OutputOptions {
 export async function listCollections({ json }: OutputOptions): Promise<void> {
   const client = connect();
   const found: CollectionView[] = [];
-  for (let cursor: string | null = null; ; ) {
-    const page = await client.listCollections({ limit: 200, ...(cursor === null ? {} : { cursor }) });
+  for await (const page of pagesOf((start) => client.listCollections({ limit: PAGE, ...start }))) {
     found.push(...page.collections);
-    cursor = page.next_cursor;
-    if (cursor === null) break;
   }
   if (json) {
     for (const collection of found) printJson(collection);
@@ -82,20 +80,14 @@ export async function reingestCollection(name: string, { json }: OutputOptions):
   const client = connect();
   await client.getCollection(name);
   const sum = { queued: 0, under_way: 0, gone: 0 };
-  for (let cursor: string | null = null; ; ) {
-    const page = await client.listDocuments({
-      collection: name,
-      limit: 200,
-      ...(cursor === null ? {} : { cursor }),
-    });
+  const pages = pagesOf((start) => client.listDocuments({ collection: name, limit: PAGE, ...start }));
+  for await (const page of pages) {
     for (const { document_id } of page.documents) {
       const accepted = await unlessGone(client.reingest(document_id));
       if (accepted === undefined) sum.gone += 1;
       else if (accepted.duplicate) sum.under_way += 1;
       else sum.queued += 1;
     }
-    cursor = page.next_cursor;
-    if (cursor === null) break;
   }
   if (json) {
     printJson({ collection: name, ...sum });

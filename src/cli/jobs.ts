@@ -2,7 +2,7 @@
 import { loadConfig } from "../config/config.ts";
 import type { SluiceEvent } from "../events.ts";
 import type { Job, JobState } from "../job.ts";
-import { createClient } from "./client.ts";
+import { createClient, pagesOf } from "./client.ts";
 import {
   formatDuration,
   type OutputOptions,
@@ -26,17 +26,18 @@ const PAGE = 200;
 export async function listJobs(options: ListJobsOptions): Promise<void> {
   const client = connect();
   const jobs: Job[] = [];
-  let cursor: string | null = null;
-  do {
-    const page = await client.listJobs({
+  const pages = pagesOf((start) =>
+    client.listJobs({
       limit: Math.min(PAGE, options.limit - jobs.length),
       ...(options.state === undefined ? {} : { state: options.state }),
       ...(options.code === undefined ? {} : { error_code: options.code }),
-      ...(cursor === null ? {} : { cursor }),
-    });
+      ...start,
+    }),
+  );
+  for await (const page of pages) {
     jobs.push(...page.jobs);
-    cursor = page.next_cursor;
-  } while (cursor !== null && jobs.length < options.limit);
+    if (jobs.length >= options.limit) break;
+  }
   if (options.json) {
     for (const job of jobs) printJson(job);
     return;
@@ -92,15 +93,10 @@ export async function retryJobs(job_ids: string[], options: RetryJobsOptions): P
   }
   if (job_ids.length > 0) return;
   const sum = { retried: 0, skipped: 0 };
-  for (let cursor: string | null = null; ; ) {
-    const page = await client.retryDead({
-      ...(code === undefined ? {} : { error_code: code }),
-      ...(cursor === null ? {} : { cursor }),
-    });
+  const chosen = code === undefined ? {} : { error_code: code };
+  for await (const page of pagesOf((start) => client.retryDead({ ...chosen, ...start }))) {
     sum.retried += page.retried;
     sum.skipped += page.skipped;
-    cursor = page.next_cursor;
-    if (cursor === null) break;
   }
   if (json) printJson(sum);
   else {
