@@ -71,7 +71,9 @@ export async function readNdjson(input: ReaderInput) {
     done = bytes;
   });
   for await (const piece of decodePieces(counted, charset)) {
-    const lines = (open + piece).split(/\r?\n/);
+    // Only what is new is looked through: a line may be as long as the file.
+    const lines = piece.split(/\r?\n/);
+    lines[0] = open + lines[0];
     open = lines.pop()!;
     for (const each of lines) line(each, false);
     if (broken) return readPlainText(input);
