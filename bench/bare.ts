@@ -2,9 +2,9 @@
  * Sluice's own stages, one after another in one process, with no queue, checkpoint, log or event between them: what
  * the article's handler does, and what any pipeline is measured against.
  */
-import { open } from "node:fs/promises";
 import { aboutNothing } from "../src/about.ts";
 import { createInProcessExtractor } from "../src/adapters/extract/in-process.ts";
+import { headOf } from "../src/adapters/extract/input.ts";
 
 import { createSystem } from "../src/adapters/node/system.ts";
 import { openSqliteStorage } from "../src/adapters/sqlite/storage.ts";
@@ -43,7 +43,7 @@ export async function openBare(folder: string) {
     /** @throws SluiceError when the file can't be read */
     async ingest({ path, filename }: BareFile, collection: string): Promise<BareResult> {
       const marks = [performance.now()];
-      const media_type = await detectMediaType(await readHead(path), filename, undefined);
+      const media_type = await detectMediaType(await headOf(path, HEAD_BYTES), filename, undefined);
       const extracted = await extractor.extract({ path, media_type, filename }, () => {}, forever);
       marks.push(performance.now());
 
@@ -100,16 +100,6 @@ export async function openBare(folder: string) {
     },
     close: () => storage.close(),
   };
-}
-
-async function readHead(path: string): Promise<Buffer> {
-  const file = await open(path);
-  try {
-    const { buffer, bytesRead } = await file.read(Buffer.alloc(HEAD_BYTES), 0, HEAD_BYTES, 0);
-    return buffer.subarray(0, bytesRead);
-  } finally {
-    await file.close();
-  }
 }
 
 function documentRow(

@@ -1,8 +1,9 @@
 /** Prints what the readers make of files: `node scripts/read-file.ts FILE… [--limit N]`. For looking at, not for machines. */
-import { open, readFile } from "node:fs/promises";
+import { readFile } from "node:fs/promises";
 import { basename } from "node:path";
 import { parseArgs } from "node:util";
 import { readDocument } from "../src/adapters/extract/in-process.ts";
+import { headOf } from "../src/adapters/extract/input.ts";
 import { SluiceError } from "../src/errors.ts";
 import { detectMediaType, HEAD_BYTES } from "../src/intake/media-type.ts";
 
@@ -16,10 +17,7 @@ const { values, positionals } = parseArgs({
 
 for (const path of positionals) {
   const filename = basename(path);
-  const file = await open(path);
-  const { buffer, bytesRead } = await file.read(Buffer.alloc(HEAD_BYTES), 0, HEAD_BYTES, 0);
-  await file.close();
-  const media_type = await detectMediaType(buffer.subarray(0, bytesRead), filename);
+  const media_type = await detectMediaType(await headOf(path, HEAD_BYTES), filename);
   const begun = performance.now();
   try {
     const { text, blocks, page_count, title, facts, attachments } = await readDocument(
