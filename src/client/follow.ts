@@ -82,21 +82,6 @@ export async function* follow(
     options.onConnection?.(connection);
   }
 
-  async function* read(chosen: Way, after: number, attempt: Omit<Attempt, "after">) {
-    const events = chosen.open({ ...attempt, after });
-    try {
-      for (;;) {
-        const next = await events.next();
-        if (next.done) return next.value;
-        if (next.value.sequence <= after) continue;
-        after = next.value.sequence;
-        yield next.value;
-      }
-    } finally {
-      await events.return("ended");
-    }
-  }
-
   /** A way did not open, or broke: what to do before the next. @throws ApiError that no repeat helps against */
   async function fail(chosen: Way, opened: boolean, error: unknown): Promise<void> {
     if (error instanceof ApiError && isFinal(error)) throw error;
@@ -126,6 +111,7 @@ export async function* follow(
     let opened = false;
     let trouble: unknown;
     let ending: Ending = "ended";
+    let events: Events | undefined;
     try {
       const either = AbortSignal.any([signal, attempt.signal]);
       position ??= await endOfLog(http, either);
@@ -135,13 +121,14 @@ export async function* follow(
         chosen.barred = 0;
         tell(chosen.connection);
       };
-      const events = read(chosen, position, { http, filter, signal: either, pace, onOpen });
+      events = chosen.open({ http, filter, after: position, signal: either, pace, onOpen });
       for (;;) {
         const next = await events.next();
         if (next.done) {
           ending = next.value;
           break;
         }
+        if (next.value.sequence <= position) continue;
         position = next.value.sequence;
         failures = 0;
         yield next.value;
@@ -150,6 +137,8 @@ export async function* follow(
       trouble = error;
     } finally {
       forget();
+      // Also when the reader leaves the loop.
+      await events?.return("ended");
     }
     if (signal.aborted) return;
     if (opened && performance.now() - now > GOOD_MS) failures = 0;
