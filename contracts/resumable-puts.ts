@@ -37,9 +37,15 @@ async function sizeOf(store: BlobStore): Promise<number | undefined> {
   return (await store.resumable.state(KEY))?.size_bytes;
 }
 
+async function keysOf(store: BlobStore): Promise<string[]> {
+  const keys: string[] = [];
+  for await (const { key } of store.list("")) keys.push(key);
+  return keys;
+}
+
 async function expectNothing(store: BlobStore): Promise<void> {
   await expect(store.get(KEY)).rejects.toMatchObject({ code: "blob_missing" });
-  expect(await store.list("").next()).toMatchObject({ done: true });
+  expect(await keysOf(store)).toEqual([]);
 }
 
 export function describeResumablePuts(register: RegisterResumable): void {
@@ -59,8 +65,7 @@ export function describeResumablePuts(register: RegisterResumable): void {
     }
     expect(await resumable.finish(KEY)).toEqual({ size_bytes: bytes.length, sha256: sha256(bytes) });
     expect((await read(store)).equals(bytes)).toBe(true);
-    const listed = await Array.fromAsync(store.list(""));
-    expect(listed).toMatchObject([{ key: KEY, size_bytes: bytes.length }]);
+    expect(await keysOf(store)).toEqual([KEY]);
   });
 
   check("a piece of 20 MiB comes through whole, between two small ones", async (store) => {

@@ -24,6 +24,7 @@ import { healthRoutes } from "./routes/health.ts";
 import { jobRoutes } from "./routes/jobs.ts";
 import { reindexRoutes } from "./routes/reindex.ts";
 import { searchRoutes } from "./routes/search.ts";
+import { uploadRoutes } from "./routes/uploads.ts";
 
 export type { App, AppDependencies } from "./dependencies.ts";
 
@@ -92,7 +93,7 @@ export async function buildApp(dependencies: AppDependencies): Promise<App> {
     const { url: route = "unmatched", config } = request.routeOptions;
     const seconds = reply.elapsedTime / 1_000;
     if (!config.endless) metrics.observeRequest(request.method, route, reply.statusCode, seconds);
-    if (request.method === "POST" && route === "/v1/documents" && reply.statusCode < 300) {
+    if (config.acknowledges && request.subject && reply.statusCode < 300) {
       metrics.observeAck(seconds);
     }
     const level = config.probe ? "debug" : "info";
@@ -108,6 +109,7 @@ export async function buildApp(dependencies: AppDependencies): Promise<App> {
     });
     documentRoutes(api, dependencies);
     directUploadRoutes(api, dependencies);
+    uploadRoutes(api, dependencies, stopping.signal);
     documentContentRoutes(api, dependencies);
     collectionRoutes(api, dependencies);
     jobRoutes(api, dependencies);
@@ -125,6 +127,8 @@ export async function buildApp(dependencies: AppDependencies): Promise<App> {
   const cutUnusedConnections = trackUnusedConnections(app.server);
   app.addHook("preClose", async () => {
     stopping.abort();
+    // What has come of a resumable upload stays; its client goes on elsewhere.
+    dependencies.uploadLocks.leaveAll();
     cutUnusedConnections();
     streams.close();
   });
