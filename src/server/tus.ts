@@ -4,7 +4,7 @@
  * request: a store of that library knows neither tenant nor request.
  */
 import type { IncomingMessage } from "node:http";
-import { DataStore, type Locker, Server, Upload } from "@tus/server";
+import type { Locker, Upload } from "@tus/server";
 import { type ErrorCode, SluiceError } from "../errors.ts";
 import { lockName, type NewUpload, type ResumableUploads } from "../intake/resumable-upload.ts";
 import type { UploadLocks } from "../intake/upload-locks.ts";
@@ -51,6 +51,8 @@ export interface TusAnswer {
 export async function answerTus(parts: TusParts, request: TusRequest): Promise<TusAnswer> {
   const { system, uploads, locks, max_upload_bytes } = parts;
   const { tenant_id, request_id, method, raw } = request;
+  // Only when somebody speaks tus: it brings some 20 MB of memory along.
+  const tus = await import("@tus/server");
   let state: UploadState | undefined;
   let refusal: { error: unknown } | undefined;
   let asked_to_leave = false;
@@ -73,7 +75,7 @@ export async function answerTus(parts: TusParts, request: TusRequest): Promise<T
     },
   };
 
-  const datastore = Object.assign(new DataStore(), {
+  const datastore = Object.assign(new tus.DataStore(), {
     extensions: EXTENSIONS,
     async create(upload: Upload) {
       const fields = upload.metadata ?? {};
@@ -88,12 +90,12 @@ export async function answerTus(parts: TusParts, request: TusRequest): Promise<T
       state = await uploads.complete(await uploads.look(tenant_id, id), tenant_id, request_id);
       const { record, offset } = state;
       const metadata = Object.keys(record.fields).length > 0 ? record.fields : undefined;
-      return new Upload({ id, size: record.size_bytes, offset, ...(metadata ? { metadata } : {}) });
+      return new tus.Upload({ id, size: record.size_bytes, offset, ...(metadata ? { metadata } : {}) });
     },
     async write(source: AsyncIterable<Uint8Array>) {
       if (!state) throw new Error("an upload is looked at before it is written");
       const size_bytes = Number(raw.headers["content-length"] ?? 0);
-      state = await uploads.write(state, tenant_id, source, { request_id, size_bytes });
+      state = await uploads.write(state, tenant_id, opened(source), { request_id, size_bytes });
       return state.offset;
     },
     async remove(id: string) {
@@ -101,7 +103,15 @@ export async function answerTus(parts: TusParts, request: TusRequest): Promise<T
     },
   });
 
-  const server = new Server({
+  /** The body is not asked for before its upload has been let in. */
+  async function* opened(source: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+    request.onRead();
+    body?.open();
+    yield* source;
+  }
+
+  const body = method === "POST" || method === "PATCH" ? streamOf(raw) : undefined;
+  const server = new tus.Server({
     path: UPLOADS_PATH,
     datastore,
     locker,
@@ -115,7 +125,6 @@ export async function answerTus(parts: TusParts, request: TusRequest): Promise<T
       return undefined;
     },
   });
-  const body = method === "POST" || method === "PATCH" ? streamOf(raw, request.onRead) : undefined;
   try {
     const answer = await server.handleWeb(toWebRequest(request, body?.stream));
     if (refusal) throw understandRefusal(refusal.error);
@@ -166,9 +175,9 @@ function toWebRequest({ method, path, raw }: TusRequest, body: ReadableStream | 
   } as RequestInit);
 }
 
-/** The body as the web has it. Unlike Node's own conversion, giving it up does not cut the connection. */
-function streamOf(raw: IncomingMessage, onRead: () => void) {
-  let begun = false;
+/** The body as the web has it, closed at first. Unlike Node's own conversion, giving it up does not cut the connection. */
+function streamOf(raw: IncomingMessage) {
+  let open = false;
   let letGo = () => {};
   const stream = new ReadableStream<Uint8Array>(
     {
@@ -194,13 +203,18 @@ function streamOf(raw: IncomingMessage, onRead: () => void) {
         raw.pause();
       },
       pull() {
-        if (!begun) onRead();
-        begun = true;
-        raw.resume();
+        if (open) raw.resume();
       },
       cancel: () => letGo(),
     },
     { highWaterMark: WAITING_BYTES, size: (bytes) => bytes.byteLength },
   );
-  return { stream, letGo: () => letGo() };
+  return {
+    stream,
+    open() {
+      open = true;
+      raw.resume();
+    },
+    letGo: () => letGo(),
+  };
 }
