@@ -1,4 +1,8 @@
 import { describe, expect, test } from "vitest";
+import { blobOfUpload } from "../../src/ids.ts";
+import { createUploadLocks } from "../../src/intake/upload-locks.ts";
+import { recordKey, writeRecord } from "../../src/intake/upload-record.ts";
+import { createUploadSweep } from "../../src/intake/upload-sweep.ts";
 import { sweepBlobs } from "../../src/worker/sweep.ts";
 import { createClock } from "../support/clock.ts";
 import { bytesOf, openRig, paragraphs, type RigOptions, tenant_id } from "../support/rig.ts";
@@ -74,9 +78,9 @@ test("more than one batch of blobs: each is judged, the last ones too", async ()
   const asked: number[] = [];
   const documents = {
     ...rig.documents,
-    condemnBlobs(keys: string[]) {
+    referencedBlobs(keys: string[]) {
       asked.push(keys.length);
-      return rig.documents.condemnBlobs(keys);
+      return rig.documents.referencedBlobs(keys);
     },
   };
   expect(await sweepBlobs({ ...rig, documents }, signal)).toBe(1_203);
@@ -121,4 +125,60 @@ test("what is no blob of Sluice's stays: a bucket may hold other things", async 
   clock.advance(7 * HOUR_MS);
   expect(await sweep()).toBe(0);
   expect(await rig.blobKeys()).toEqual(["photos/cat.jpg"]);
+});
+
+describe.each(["sqlite", "memory"] as const)("resumable uploads in %s", (storage) => {
+  const DAY_MS = 24 * HOUR_MS;
+
+  async function openUploads() {
+    const { clock, rig } = await openSweepable({ storage });
+    const locks = createUploadLocks(rig);
+    const uploads = createUploadSweep({ ...rig, upload_expiry_ms: DAY_MS }, locks);
+    const upload_id = rig.system.newId("upl");
+    const key = `${tenant_id}/${blobOfUpload(upload_id)}`;
+    await writeRecord(rig.blobs, tenant_id, {
+      upload_id,
+      size_bytes: 10,
+      file: { filename: "a.txt" },
+      options: { collection: "default", metadata: {} },
+      fields: {},
+      created_at: new Date(rig.system.now()).toISOString(),
+    });
+    return { clock, rig, locks, upload_id, key, sweep: () => sweepBlobs({ ...rig, uploads }, signal) };
+  }
+
+  test("are removed a day after their last byte, not before, with all that came", async () => {
+    const { clock, rig, key, sweep } = await openUploads();
+    await rig.blobs.resumable.append(key, 0, bytesOf("half"));
+    clock.advance(DAY_MS - 60_000);
+    expect(await sweep()).toBe(0);
+    expect((await rig.blobs.resumable.state(key))?.size_bytes).toBe(4);
+    clock.advance(120_000);
+    expect(await sweep()).toBe(1);
+    expect(await rig.blobs.resumable.state(key)).toBeUndefined();
+    expect(await rig.blobKeys()).toEqual([]);
+  });
+
+  test("stay while somebody writes to them", async () => {
+    const { clock, rig, locks, upload_id, sweep } = await openUploads();
+    clock.advance(DAY_MS + 60_000);
+    const release = await locks.take(recordKey(tenant_id, upload_id), () => {});
+    expect(await sweep()).toBe(0);
+    await release();
+    expect(await sweep()).toBe(1);
+    expect(await rig.blobKeys()).toEqual([]);
+  });
+
+  test("with all their bytes and no document yet, keep them as long", async () => {
+    const { clock, rig, key, sweep } = await openUploads();
+    await rig.blobs.resumable.append(key, 0, bytesOf("ten bytes!"));
+    await rig.blobs.resumable.finish(key);
+    clock.advance(DAY_MS - 60_000);
+    expect(await sweep()).toBe(0);
+    expect((await rig.blobs.resumable.state(key))?.size_bytes).toBe(10);
+    clock.advance(120_000);
+    expect(await sweep()).toBeGreaterThan(0);
+    await sweep();
+    expect(await rig.blobKeys()).toEqual([]);
+  });
 });
