@@ -44,6 +44,7 @@ export async function registerOpenApi(app: App, version: string): Promise<void> 
     transformObject: (document) => {
       const described = jsonSchemaTransformObject(document) as unknown as Json;
       describeUploadBody(described);
+      describeTus(described);
       dropUnused(described);
       return described as ReturnType<typeof jsonSchemaTransformObject>;
     },
@@ -72,6 +73,50 @@ function describeUploadBody(described: Json): void {
       "*/*": { schema: { ...binary, description: "one file" } },
     },
   };
+}
+
+/** What tus says in headers and bodies that no schema of a route describes. */
+function describeTus(described: Json): void {
+  type Operation = { requestBody?: Json; responses: Record<string, Json> };
+  const paths = described.paths as Record<string, Record<string, Operation>>;
+  const header = (type: "string" | "integer", description: string) => ({ description, schema: { type } });
+  const offset = { "Upload-Offset": header("integer", "bytes that are here") };
+  const expires = { "Upload-Expires": header("string", "when it is removed, unless more comes") };
+  const document = Object.fromEntries(
+    ["Document-Id", "Job-Id", "Correlation-Id", "Status", "Version", "Duplicate"].map((name) => [
+      `Sluice-${name}`,
+      header("string", "once all bytes are here: as the answer of `POST /v1/documents`"),
+    ]),
+  );
+  const requestBody = {
+    content: {
+      "application/offset+octet-stream": {
+        schema: { type: "string", contentMediaType: "application/octet-stream" },
+      },
+    },
+  };
+  const one = paths["/v1/uploads/{upload_id}"];
+  const headersOf: [Operation | undefined, string, Json][] = [
+    [paths["/v1/uploads"]?.post, "201", { Location: header("string", "the upload, relative") }],
+    [one?.head, "200", { "Upload-Length": header("integer", "bytes of the whole file") }],
+    [one?.patch, "204", {}],
+    [one?.post, "204", {}],
+  ];
+  for (const [operation, status, more] of headersOf) {
+    const response = operation?.responses[status];
+    if (response) response.headers = { ...offset, ...expires, ...document, ...more };
+  }
+  for (const operation of [paths["/v1/uploads"]?.post, one?.patch, one?.post]) {
+    if (operation) operation.requestBody = requestBody;
+  }
+  const told = paths["/v1/uploads"]?.options?.responses["204"];
+  if (told) {
+    told.headers = {
+      "Tus-Version": header("string", "`1.0.0`"),
+      "Tus-Extension": header("string", "what is known besides the core"),
+      "Tus-Max-Size": header("integer", "bytes of the largest file accepted"),
+    };
+  }
 }
 
 /** Every named schema comes in two forms, for requests and for answers; most have use for one. */
