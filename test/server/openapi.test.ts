@@ -46,6 +46,8 @@ const expected = {
   "/v1/jobs/{job_id}/retry": ["post"],
   "/v1/reindex": ["delete", "get", "post"],
   "/v1/search": ["post"],
+  "/v1/uploads": ["options", "post"],
+  "/v1/uploads/{upload_id}": ["delete", "get", "head", "patch", "post"],
 };
 
 describe("/openapi.json", () => {

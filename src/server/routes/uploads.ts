@@ -171,7 +171,7 @@ function tusRoutes(app: App, dependencies: AppDependencies, stopping: AbortSigna
       schema: {
         tags,
         summary: "What this server knows of tus",
-        response: { 204: nothing("See its headers.") },
+        response: { 204: nothing("See its headers."), ...problems() },
       },
     },
     answer,
@@ -195,7 +195,7 @@ function tusRoutes(app: App, dependencies: AppDependencies, stopping: AbortSigna
   app.head(
     `${UPLOADS_PATH}/:upload_id`,
     {
-      config: streaming,
+      config: { ...streaming, swagger: { exposeHeadRoute: true } },
       schema: {
         tags,
         summary: "Where to go on",
