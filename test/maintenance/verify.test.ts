@@ -4,10 +4,12 @@ import { describe, expect, test } from "vitest";
 import { aboutNothing } from "../../src/about.ts";
 import { openDatabase } from "../../src/adapters/sqlite/schema.ts";
 import { SluiceError } from "../../src/errors.ts";
+import { blobOfUpload } from "../../src/ids.ts";
+import { writeRecord } from "../../src/intake/upload-record.ts";
 import { inspectJob } from "../../src/maintenance/inspect-job.ts";
 import { repair } from "../../src/maintenance/repair.ts";
 import { createTestEmbedder } from "../support/embedder.ts";
-import { chunkIds, openRig, paragraphs, tenant_id } from "../support/rig.ts";
+import { bytesOf, chunkIds, openRig, paragraphs, tenant_id } from "../support/rig.ts";
 import { age, changeText, drain, folderOf, loseText, maintain, originalOf, tamper } from "./harness.ts";
 
 const CHUNKS = 6;
@@ -473,6 +475,28 @@ describe("what belongs to nothing", () => {
     expect(await check.codes({ repair: true })).toEqual(["+stray_blob"]);
     expect(await rig.blobKeys()).toEqual(named);
     expect(await check.verify()).toEqual([]);
+  });
+
+  test("a resumable upload's record, and its bytes that are no document yet, are none of them", async () => {
+    const rig = await openRig();
+    const check = await maintain(folderOf(rig), rig);
+    const upload_id = rig.system.newId("upl");
+    await writeRecord(rig.blobs, tenant_id, {
+      upload_id,
+      size_bytes: 4,
+      file: { filename: "a.txt" },
+      options: { collection: "default", metadata: {} },
+      fields: {},
+      created_at: new Date().toISOString(),
+    });
+    const key = `${tenant_id}/${blobOfUpload(upload_id)}`;
+    await rig.blobs.resumable.append(key, 0, bytesOf("four"));
+    await rig.blobs.resumable.finish(key);
+    const keys = await rig.blobKeys();
+    for (const each of keys) await age(rig.blobs.localPath!(each), 7);
+    expect(await check.codes({ repair: true })).toEqual([]);
+    expect(await rig.blobKeys()).toEqual(keys);
+    expect(keys).toHaveLength(2);
   });
 });
 
