@@ -10,12 +10,13 @@ import { vectorFunctions, vectorTable, wordFunctions } from "./index-functions.t
 import { jobFunctions } from "./job-functions.ts";
 import { readFunctions } from "./read-functions.ts";
 import { migrations } from "./tables.ts";
+import { webhookFunctions } from "./webhook-functions.ts";
 
 /**
  * Functions are made again whenever this Sluice is newer than the one that made them. Their names end in a number, which
  * goes up when what they take or answer changes: so the nodes of a release that is on its way out go on working.
  */
-const FUNCTIONS = 8;
+const FUNCTIONS = 9;
 /** pgvector's graphs can be read on where too little was found since 0.8; before, every vector is compared. */
 const GRAPHS_SINCE_MINOR = 8;
 const MAX_GRAPH_DIMENSIONS = 2_000;
@@ -52,6 +53,7 @@ export function migrate(connection: Connection, embedder: Embedder | undefined):
         ...readFunctions,
         ...embedderFunctions,
         ...collectionFunctions,
+        ...webhookFunctions,
       ];
       for (const sql of functions) await run(sql.replaceAll("$L", String(known.lock_space)));
       await remakeVectorFunctions(client, connection.schema);
