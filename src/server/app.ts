@@ -24,6 +24,7 @@ import { healthRoutes } from "./routes/health.ts";
 import { jobRoutes } from "./routes/jobs.ts";
 import { reindexRoutes } from "./routes/reindex.ts";
 import { searchRoutes } from "./routes/search.ts";
+import { webhookRoutes } from "./routes/webhooks.ts";
 
 export type { App, AppDependencies } from "./dependencies.ts";
 
@@ -40,7 +41,7 @@ const MAX_WEBSOCKET_MESSAGE_BYTES = 64 * 1024;
 export async function buildApp(dependencies: AppDependencies): Promise<App> {
   const { system, log, keys, queue, documents, follower } = dependencies;
   const version = packageVersion();
-  const metrics = createMetrics(queue);
+  const metrics = createMetrics(queue, dependencies.webhooks);
   const authenticator = createAuthenticator(keys, system);
   const streams = createEventStreams(follower, (err) => log.error({ err }, "a stream of events failed"));
   const stopping = new AbortController();
@@ -113,6 +114,7 @@ export async function buildApp(dependencies: AppDependencies): Promise<App> {
     jobRoutes(api, dependencies);
     searchRoutes(api, dependencies);
     eventRoutes(api, dependencies, streams);
+    webhookRoutes(api, dependencies);
     await api.register(async (operator: App) => reindexRoutes(operator, dependencies, authenticator));
   });
   await registerPage(app, dependencies.page_dir);
