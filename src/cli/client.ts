@@ -8,6 +8,15 @@ import type { SluiceEvent } from "../events.ts";
 import type { Job, JobState } from "../job.ts";
 import type { SearchAnswer, SearchRequest } from "../search/search.ts";
 import type { AcceptedAnswer, Problem, UploadQuery, uploadFieldsSchema } from "../server/schemas.ts";
+import type {
+  Delivery,
+  DeliveryState,
+  Webhook,
+  WebhookChange,
+  WebhookInput,
+  WebhookTest,
+  WebhookView,
+} from "../webhook.ts";
 import { CommandError } from "./output.ts";
 import { parseEventStream } from "./sse.ts";
 
@@ -61,6 +70,18 @@ export interface Client {
     cursor?: string;
   }): Promise<{ retried: number; skipped: number; next_cursor: string | null }>;
   cancelJob(job_id: string): Promise<Job>;
+  listWebhooks(): Promise<{ webhooks: WebhookView[] }>;
+  createWebhook(input: WebhookInput): Promise<Webhook & { secret: string }>;
+  updateWebhook(webhook_id: string, change: WebhookChange): Promise<WebhookView>;
+  rotateWebhookSecret(webhook_id: string): Promise<{ secret: string }>;
+  deleteWebhook(webhook_id: string): Promise<void>;
+  testWebhook(webhook_id: string): Promise<WebhookTest>;
+  listDeliveries(
+    webhook_id: string,
+    query: { state?: DeliveryState; limit: number; cursor?: string },
+  ): Promise<{ deliveries: Delivery[]; next_cursor: string | null }>;
+  replayDelivery(webhook_id: string, delivery_id: string): Promise<Delivery>;
+  replayFailedDeliveries(webhook_id: string): Promise<{ replayed: number }>;
   /**
    * Opens the stream of events; when this resolves, nothing that happens from now on is missed.
    * @param after resumes there; undefined: from now
@@ -94,7 +115,7 @@ export function createClient({ url, api_key }: Config["client"]): Client {
     return readJson<T>(url, await request(path, init));
   }
 
-  const send = <T>(method: "POST" | "PUT", path: string, body?: unknown) =>
+  const send = <T>(method: "POST" | "PUT" | "PATCH", path: string, body?: unknown) =>
     json<T>(path, {
       method,
       ...(body === undefined
@@ -103,6 +124,8 @@ export function createClient({ url, api_key }: Config["client"]): Client {
     });
   const post = <T>(path: string, body?: unknown) => send<T>("POST", path, body);
   const collectionPath = (collection: string) => `/v1/collections/${encodeURIComponent(collection)}`;
+
+  const webhookPath = (webhook_id: string) => `/v1/webhooks/${encodeURIComponent(webhook_id)}`;
 
   return {
     url,
@@ -146,6 +169,18 @@ export function createClient({ url, api_key }: Config["client"]): Client {
       }
     },
     cancelJob: (job_id) => post(`/v1/jobs/${encodeURIComponent(job_id)}/cancel`),
+    listWebhooks: () => json("/v1/webhooks"),
+    createWebhook: (input) => post("/v1/webhooks", input),
+    updateWebhook: (webhook_id, change) => send("PATCH", webhookPath(webhook_id), change),
+    rotateWebhookSecret: (webhook_id) => post(`${webhookPath(webhook_id)}/rotate_secret`),
+    async deleteWebhook(webhook_id) {
+      await request(webhookPath(webhook_id), { method: "DELETE" });
+    },
+    testWebhook: (webhook_id) => post(`${webhookPath(webhook_id)}/test`),
+    listDeliveries: (webhook_id, query) => json(`${webhookPath(webhook_id)}/deliveries${queryOf(query)}`),
+    replayDelivery: (webhook_id, delivery_id) =>
+      post(`${webhookPath(webhook_id)}/deliveries/${encodeURIComponent(delivery_id)}/replay`),
+    replayFailedDeliveries: (webhook_id) => post(`${webhookPath(webhook_id)}/replay`, { state: "failed" }),
     async openEvents({ collection, after }, signal) {
       const silence = new AbortController();
       const response = await request(`/v1/events/stream${queryOf({ collection })}`, {

@@ -4,6 +4,7 @@ import { readFileSync } from "node:fs";
 import { findPackageJSON } from "node:module";
 import { Argument, Command, CommanderError, InvalidArgumentError, Option } from "commander";
 import { jobStates } from "../job.ts";
+import { deliveryStates } from "../webhook.ts";
 import { reportError, UsageError } from "./output.ts";
 
 const program = new Command("sluice")
@@ -131,6 +132,69 @@ jobs
   .description("cancel a job, also while it runs")
   .addArgument(jobId())
   .action(async (job_id: string) => (await import("./jobs.ts")).cancelJob(job_id, output()));
+
+const webhooks = program
+  .command("webhooks")
+  .description("have events posted to a URL, and see what came of it");
+const webhookId = () => new Argument("<webhook-id>");
+webhooks
+  .command("list", { isDefault: true })
+  .description("every webhook, and how it does")
+  .action(async () => (await import("./webhooks.ts")).listWebhooks(output()));
+webhooks
+  .command("create")
+  .description("post what happens from now on to a URL; its secret is shown once")
+  .argument("<url>")
+  .option("-e, --event <type...>", "only these types of events (default: all but rag.ingestion.progressed)")
+  .option("-c, --collection <name>", "only events of its documents (default: of all)")
+  .option("--description <text>", "what it is for")
+  .action(async (url: string, options) =>
+    (await import("./webhooks.ts")).createWebhook(url, { ...options, ...output() }),
+  );
+webhooks
+  .command("enable")
+  .description("go on where it stopped, with everything that happened meanwhile")
+  .addArgument(webhookId())
+  .action(async (id: string) => (await import("./webhooks.ts")).switchWebhook(id, true, output()));
+webhooks
+  .command("disable")
+  .description("pause it")
+  .addArgument(webhookId())
+  .action(async (id: string) => (await import("./webhooks.ts")).switchWebhook(id, false, output()));
+webhooks
+  .command("rotate")
+  .description("sign with a new secret, shown once; the old one signs too for 24 hours")
+  .addArgument(webhookId())
+  .action(async (id: string) => (await import("./webhooks.ts")).rotateSecret(id, output()));
+webhooks
+  .command("remove")
+  .description("remove it, and the log of its deliveries")
+  .addArgument(webhookId())
+  .action(async (id: string) => (await import("./webhooks.ts")).removeWebhook(id, output()));
+webhooks
+  .command("test")
+  .description("send one signed request, now")
+  .addArgument(webhookId())
+  .addHelpText("after", "\nExit code 0: the receiver took it; 1: it did not.")
+  .action(async (id: string) => (await import("./webhooks.ts")).testWebhook(id, output()));
+webhooks
+  .command("deliveries")
+  .description("what was delivered, newest first")
+  .addArgument(webhookId())
+  .addOption(new Option("-s, --state <state>", "only those in this state").choices(deliveryStates))
+  .option("-n, --limit <n>", "the most to show", integer(1, 100_000), 50)
+  .action(async (id: string, options) =>
+    (await import("./webhooks.ts")).listDeliveries(id, { ...options, ...output() }),
+  );
+webhooks
+  .command("replay")
+  .description("make deliveries once more")
+  .addArgument(webhookId())
+  .argument("[delivery-id...]")
+  .option("-f, --failed", "every one that failed")
+  .action(async (id: string, delivery_ids: string[], options) =>
+    (await import("./webhooks.ts")).replay(id, delivery_ids, { ...options, ...output() }),
+  );
 
 const keys = program.command("keys").description("API keys, straight in the data folder");
 keys
