@@ -57,6 +57,16 @@ export type { Log } from "./ports/log.ts";
 export type { Reranker } from "./ports/reranker.ts";
 export type { System } from "./ports/system.ts";
 export type { IndexEntry, IndexHit, IndexScope, VectorIndex } from "./ports/vector-index.ts";
+export type {
+  DeliveryOutcome,
+  DeliveryQuery,
+  DueDelivery,
+  NewDeliveries,
+  StoredWebhook,
+  StoredWebhookChange,
+  WebhookStore,
+} from "./ports/webhook-store.ts";
 export type { FollowFilter } from "./progress/follow.ts";
 export type { SearchAnswer, SearchHit, SearchRequest } from "./search/search.ts";
 export { createSluice, type Sluice, type SluiceOptions, type UploadInput } from "./sluice.ts";
+export type { Delivery, DeliveryState, DeliveryTry, Webhook, WebhookView } from "./webhook.ts";

@@ -110,19 +110,26 @@ export function createSender(
       // Also an address that was allowed when the webhook was made. One that is no name is never looked up.
       const trouble = urlTrouble(url, policy);
       if (trouble !== undefined) return told({ error: trouble });
-      const late = new AbortController();
+      // By hand: the caller's signal lasts for many requests, and nothing of one is to stay with it.
+      const end = new AbortController();
       const done = new AbortController();
-      void system.sleep(TIMEOUT_MS, done.signal).then(() => late.abort());
+      const stop = () => end.abort();
+      if (signal.aborted) stop();
+      signal.addEventListener("abort", stop, { once: true, signal: done.signal });
+      let late = false;
+      void system.sleep(TIMEOUT_MS, done.signal).then(() => {
+        late = !done.signal.aborted;
+        stop();
+      });
       try {
-        const either = AbortSignal.any([signal, late.signal]);
-        const { status, headers: answered, response } = await exchange(new URL(url), headers, body, either);
+        const to = new URL(url);
+        const { status, headers: answered, response } = await exchange(to, headers, body, end.signal);
         const retry_after_ms = parseRetryAfter(answered["retry-after"], system.now());
         const waits = (status === 429 || status === 503) && retry_after_ms !== undefined;
         return told({ status, response, error: statusTrouble(status), ...(waits ? { retry_after_ms } : {}) });
       } catch (error) {
         if (signal.aborted) return told({ error: "It was stopped.", stopped: true });
-        if (late.signal.aborted)
-          return told({ error: `There was no answer within ${TIMEOUT_MS / 1_000} s.` });
+        if (late) return told({ error: `There was no answer within ${TIMEOUT_MS / 1_000} s.` });
         return told({ error: failure(error) });
       } finally {
         done.abort();

@@ -47,8 +47,32 @@ async function fill(tenant_id: string): Promise<void> {
     settings: { chunking: {} },
     updated_at: record.created_at,
   });
+  await fillWebhooks(tenant_id, record.document_id);
   const key = { key_id: `key_${tenant_id}`, hash: `hash of ${tenant_id}`, name: "test" };
   await h.keys.add({ ...key, tenant_id, created_at: record.created_at });
+}
+
+/** A webhook with a delivery that was tried. */
+async function fillWebhooks(tenant_id: string, document_id: string): Promise<void> {
+  const { webhooks } = h.documents;
+  const [event] = await h.documents.readEvents({ after: 0, limit: 1, tenant_id });
+  const { event_id, event_type, sequence, timestamp: at } = event!;
+  const [webhook_id, delivery_id] = [`whk_${tenant_id}`, `dlv_${tenant_id}`];
+  await webhooks.add(
+    {
+      ...{ webhook_id, tenant_id, url: "https://example.com/", description: "", secret: "whsec_" },
+      ...{ event_types: null, collection: null, enabled: true, disabled_reason: null, position: 0 },
+      ...{ created_at: at, updated_at: at, previous_secret: null, previous_secret_until: null },
+      ...{ failing_since: null, last_succeeded_at: null, last_failed_at: null },
+    },
+    9,
+  );
+  const delivery = { delivery_id, event_id, event_type, document_id, sequence, created_at: at };
+  await webhooks.enqueue({ webhook_id, after: 0, position: sequence, deliveries: [delivery] });
+  await webhooks.settle({
+    ...{ delivery_id, webhook_id, attempts: 0, state: "succeeded", next_attempt_at: null, now: at },
+    try: { at, duration_ms: 1, status: 204, error: null, response: "" },
+  });
 }
 
 async function tablesWithTenant(client: pg.Client): Promise<string[]> {
@@ -102,7 +126,7 @@ describe("row-level security", () => {
         [tables],
       ),
     );
-    expect(tables.length).toBeGreaterThanOrEqual(13);
+    expect(tables.length).toBeGreaterThanOrEqual(16);
     expect(rows).toEqual(tables.map((name) => ({ name, forced: true, policies: 1 })));
   });
 
