@@ -18,6 +18,7 @@ import { createCommands } from "../../src/intake/commands.ts";
 import { createDirectUploads } from "../../src/intake/direct-upload.ts";
 import { createUploads } from "../../src/intake/upload.ts";
 import type { Lease } from "../../src/job.ts";
+import type { ApiKey } from "../../src/ports/api-key-store.ts";
 import type { BlobStore } from "../../src/ports/blob-store.ts";
 import type { Commit } from "../../src/ports/document-store.ts";
 import { createFollower } from "../../src/progress/follow.ts";
@@ -235,14 +236,17 @@ export async function startServer(options: ServerOptions = {}) {
     return lease;
   }
 
-  async function addKey(tenant_id: string): Promise<{ authorization: string }> {
+  async function addKey(tenant_id: string, more: Partial<ApiKey> = {}): Promise<{ authorization: string }> {
     const key = `sk_${system.newId("key")}`;
     await keys.add({
       key_id: system.newId("key"),
       tenant_id,
       name: tenant_id,
       hash: createHash("sha256").update(key).digest("hex"),
+      operator: false,
       created_at: new Date().toISOString(),
+      expires_at: null,
+      ...more,
     });
     return { authorization: `Bearer ${key}` };
   }
