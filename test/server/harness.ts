@@ -32,6 +32,7 @@ const readable = new Set(["text/plain", "text/markdown", "text/html", "applicati
 export interface ServerOptions {
   max_upload_bytes?: number;
   publishers?: PublisherConfig[];
+  allowed_origins?: string[];
   blobs?: BlobStore;
   page_dir?: string;
   /** Log lines, as parsed objects. */
@@ -61,7 +62,14 @@ export async function startServer(options: ServerOptions = {}) {
     { write: (line: string) => options.onLog?.(JSON.parse(line) as Record<string, unknown>) },
   );
   const app = await buildApp({
-    config: { max_upload_bytes, publishers: options.publishers ?? [] },
+    config: {
+      max_upload_bytes,
+      publishers: options.publishers ?? [],
+      allowed_origins: options.allowed_origins ?? [],
+      extract: { timeout_ms: 1, memory_mb: 1, soffice: undefined, ocr_languages: ["eng"] },
+    },
+    extractor: { media_types: readable },
+    embedder,
     system,
     log,
     documents,
