@@ -106,6 +106,27 @@ describe("the configuration", () => {
     expect(problemOf({ [key]: value })).toContain(key);
   });
 
+  test("allowed origins are as browsers send them", () => {
+    expect(parseConfig({}).allowed_origins).toEqual([]);
+    const SLUICE_ALLOWED_ORIGINS =
+      "https://App.example, http://localhost:5173,https://app.example, tauri://localhost";
+    expect(parseConfig({ SLUICE_ALLOWED_ORIGINS }).allowed_origins).toEqual([
+      "https://app.example",
+      "http://localhost:5173",
+      "tauri://localhost",
+    ]);
+    expect(parseConfig({ SLUICE_ALLOWED_ORIGINS: "*" }).allowed_origins).toEqual(["*"]);
+    for (const [wrong, told] of [
+      ["https://app.example/", "write https://app.example"],
+      ["https://app.example:443", "write https://app.example"],
+      ["app.example", "https://app.example.com"],
+      ["null", "not an origin"],
+      ["https://*.example/x", "not an origin"],
+    ]) {
+      expect(() => parseConfig({ SLUICE_ALLOWED_ORIGINS: wrong })).toThrow(told);
+    }
+  });
+
   test("overlap beyond half a chunk is refused", () => {
     expect(problemOf({ SLUICE_CHUNK_TOKENS: "20", SLUICE_CHUNK_OVERLAP_TOKENS: "11" })).toContain(
       "SLUICE_CHUNK_OVERLAP_TOKENS",

@@ -58,6 +58,5 @@ function sizeOf(ms: number): number {
 /** The middle of a size. */
 function msOf(size: number): number {
   if (size === 0) return 0;
-  const ms = 2 ** ((size - 0.5) / PER_DOUBLING);
-  return ms < 10 ? Math.round(ms * 10) / 10 : Math.round(ms);
+  return Number((2 ** ((size - 0.5) / PER_DOUBLING)).toPrecision(3));
 }

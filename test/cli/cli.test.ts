@@ -368,8 +368,25 @@ describe("without a server", () => {
       key_id: expect.stringMatching(/^key_/),
       tenant_id: "acme",
       name: "for tests",
+      operator: false,
       created_at: expect.any(String),
+      expires_at: null,
     });
+    const passing = ["keys", "create", "--tenant", "acme", "--operator", "--expires", "10m", "--json"];
+    const [brief] = (await run(env, passing)).json<{
+      key_id: string;
+      created_at: string;
+      expires_at: string;
+    }>();
+    expect(brief).toMatchObject({ operator: true });
+    expect(Date.parse(brief?.expires_at as string) - Date.parse(brief?.created_at as string)).toBe(600_000);
+    const [table, endless] = await Promise.all([
+      run(env, ["keys", "list"]),
+      run(env, ["keys", "create", "--tenant", "acme", "--expires", "soon"]),
+    ]);
+    expect(table.stdout).toMatch(new RegExp(`^${brief?.key_id} +acme +yes .+${brief?.expires_at}`, "m"));
+    expect(endless).toMatchObject({ code: 2, stderr: expect.stringContaining("10m") });
+    expect((await run(env, ["keys", "revoke", brief?.key_id as string])).code).toBe(0);
     expect((await run(env, ["keys", "revoke", entry?.key_id as string])).code).toBe(0);
     const [again, open] = await Promise.all([
       run(env, ["keys", "revoke", entry?.key_id as string]),

@@ -54,6 +54,11 @@ describe("with API keys", () => {
       ["POST", "/v1/search"],
       ["GET", "/v1/events"],
       ["GET", "/v1/events/stream"],
+      ["GET", "/v1/session"],
+      ["GET", "/v1/keys"],
+      ["POST", "/v1/keys"],
+      ["DELETE", "/v1/keys/key_1"],
+      ["GET", "/v1/operations"],
     ];
     for (const [method, path] of paths) {
       const answer = await server.request(path, { method });

@@ -21,10 +21,11 @@ import type { Lease } from "../../src/job.ts";
 import type { ApiKey } from "../../src/ports/api-key-store.ts";
 import type { BlobStore } from "../../src/ports/blob-store.ts";
 import type { Commit } from "../../src/ports/document-store.ts";
+import type { JobQueue } from "../../src/ports/job-queue.ts";
 import { createFollower } from "../../src/progress/follow.ts";
 import { createReindex } from "../../src/reindex/reindex.ts";
 import { createSearch } from "../../src/search/search.ts";
-import { buildApp } from "../../src/server/app.ts";
+import { type AppDependencies, buildApp } from "../../src/server/app.ts";
 import type { AcceptedAnswer, Problem } from "../../src/server/schemas.ts";
 
 const readable = new Set(["text/plain", "text/markdown", "text/html", "application/json"]);
@@ -34,6 +35,8 @@ export interface ServerOptions {
   publishers?: PublisherConfig[];
   allowed_origins?: string[];
   blobs?: BlobStore;
+  /** Stands before the queue for the server alone. */
+  wrapQueue?: (queue: JobQueue) => JobQueue;
   page_dir?: string;
   /** Log lines, as parsed objects. */
   onLog?: (line: Record<string, unknown>) => void;
@@ -46,7 +49,8 @@ export async function startServer(options: ServerOptions = {}) {
   const system = createSystem();
   const embedder_id = "test@1";
   const storage = createMemoryStorage({ system, embedder_id });
-  const { documents, queue, index, keys } = storage;
+  const { documents, index, keys } = storage;
+  const queue = options.wrapQueue?.(storage.queue) ?? storage.queue;
   const blobs = options.blobs ?? createMemoryBlobStore();
   const follower = createFollower(documents);
   const max_upload_bytes = options.max_upload_bytes ?? 1024 * 1024;
@@ -61,7 +65,7 @@ export async function startServer(options: ServerOptions = {}) {
     { level: "debug" },
     { write: (line: string) => options.onLog?.(JSON.parse(line) as Record<string, unknown>) },
   );
-  const app = await buildApp({
+  const dependencies: AppDependencies = {
     config: {
       max_upload_bytes,
       publishers: options.publishers ?? [],
@@ -95,7 +99,8 @@ export async function startServer(options: ServerOptions = {}) {
     search: createSearch({ documents, index, embedder }),
     reindex: createReindex({ documents, queue, index, embedder, system }),
     page_dir: options.page_dir,
-  });
+  };
+  const app = await buildApp(dependencies);
   await app.listen({ host: "127.0.0.1", port: 0 });
   const { port } = app.server.address() as AddressInfo;
   const url = `http://127.0.0.1:${port}`;
@@ -259,6 +264,13 @@ export async function startServer(options: ServerOptions = {}) {
     return { authorization: `Bearer ${key}` };
   }
 
+  /** Another API process over the same storage: what it answers to a GET. */
+  async function again(): Promise<(path: string) => Promise<unknown>> {
+    const other = await buildApp(dependencies);
+    onTestFinished(() => other.close());
+    return async (path) => (await other.inject({ url: path, headers: { host: "localhost" } })).json();
+  }
+
   async function blobCount(): Promise<number> {
     let count = 0;
     for await (const _blob of blobs.list("")) count++;
@@ -281,6 +293,7 @@ export async function startServer(options: ServerOptions = {}) {
     complete,
     kill,
     addKey,
+    again,
     blobCount,
   };
 }

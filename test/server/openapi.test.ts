@@ -44,8 +44,12 @@ const expected = {
   "/v1/jobs/{job_id}": ["get"],
   "/v1/jobs/{job_id}/cancel": ["post"],
   "/v1/jobs/{job_id}/retry": ["post"],
+  "/v1/keys": ["get", "post"],
+  "/v1/keys/{key_id}": ["delete"],
+  "/v1/operations": ["get"],
   "/v1/reindex": ["delete", "get", "post"],
   "/v1/search": ["post"],
+  "/v1/session": ["get"],
 };
 
 describe("/openapi.json", () => {

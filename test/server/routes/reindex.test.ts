@@ -30,7 +30,7 @@ test("tells which embedder the index is of, begins a reindex and gives it up", a
   expect(await status("DELETE")).toEqual(due);
 });
 
-test("is nobody's who comes with a key: a key speaks for one tenant", async () => {
+test("is for operators: another key speaks for one tenant", async () => {
   const server = await startServer();
   const key = await server.addKey("acme");
   for (const method of ["GET", "POST", "DELETE"]) {
@@ -41,5 +41,11 @@ test("is nobody's who comes with a key: a key speaks for one tenant", async () =
       code: "forbidden",
       detail: expect.stringContaining("sluice reindex"),
     });
+  }
+  const operator = await server.addKey("acme", { operator: true });
+  for (const method of ["GET", "POST", "DELETE"]) {
+    expect((await server.request(path, { method, headers: operator })).status).toBe(
+      method === "POST" ? 202 : 200,
+    );
   }
 });
