@@ -210,4 +210,5 @@ test("tenants: keys open one's own documents and nobody else's", async () => {
 
 test("without a key it refuses to listen where others reach it", async () => {
   await expect(start({ SLUICE_HOST: "0.0.0.0" }, "api")).rejects.toThrow(/sluice keys create/);
+  await expect(start({ SLUICE_ALLOWED_ORIGINS: "*" }, "api")).rejects.toThrow(/any page in a browser/);
 });

@@ -24,16 +24,18 @@ export function createJobCounts(
 
   function countAll(tenant_id: string | undefined): number {
     const { where, values } = conditions({ "tenant_id = ?": tenant_id });
-    const row = (sql("SELECT max(rowid) AS last FROM jobs").get()?.last ?? 0) as number;
     let total = totals.get(tenant_id);
+    // One statement each, and so one state of the table: no job falls between its end and its count.
     if (total) {
       const added = sql(
-        `SELECT count(*) AS jobs FROM jobs NOT INDEXED WHERE rowid > ? AND rowid <= ? AND ${where}`,
-      ).get(total.row, row, ...values)?.jobs as number;
-      total = { row, jobs: total.jobs + added };
+        `SELECT max(rowid) AS row, count(*) FILTER (WHERE ${where}) AS jobs FROM jobs NOT INDEXED WHERE rowid > ?`,
+      ).get(...values, total.row) as { row: number | null; jobs: number };
+      total = { row: added.row ?? total.row, jobs: total.jobs + added.jobs };
     } else {
-      const all = sql(`SELECT count(*) AS jobs FROM jobs WHERE ${where} AND rowid <= ?`).get(...values, row);
-      total = { row, jobs: all?.jobs as number };
+      const all = sql(
+        `SELECT (SELECT max(rowid) FROM jobs) AS row, (SELECT count(*) FROM jobs WHERE ${where}) AS jobs`,
+      ).get(...values) as { row: number | null; jobs: number };
+      total = { row: all.row ?? 0, jobs: all.jobs };
     }
     if (totals.size >= MAX_TENANTS) totals.clear();
     totals.set(tenant_id, total);
