@@ -129,7 +129,9 @@ function createRowView({ retry, remove }: RowActions) {
     bar.setAttribute("aria-valuetext", status.textContent);
     again.setAttribute("aria-label", `Try ${row.filename} again`);
     away.setAttribute("aria-label", `Remove ${row.filename} from the list`);
-    const wanted = ended ? [again, away] : step === "searchable" ? [away] : [];
+    // The same bytes would fail the same way.
+    const hopeful = step === "cancelled" || (row.state.step === "failed" && row.state.error.retryable);
+    const wanted = hopeful ? [again, away] : ended || step === "searchable" ? [away] : [];
     if (wanted.length !== actions.childElementCount) actions.replaceChildren(...wanted);
   }
   return { item, draw };
