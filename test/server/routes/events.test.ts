@@ -95,6 +95,7 @@ describe("GET /v1/events", () => {
     expect((await read("limit=2")).next_after).toBe(2);
     expect(sequences((await read("after=2")).events)).toEqual([3]);
     expect(await read("after=3")).toEqual({ events: [], next_after: 3 });
+    expect(await read("after=latest")).toEqual({ events: [], next_after: 3 });
     for (const query of ["after=-1", "limit=0", "limit=1001", "colour=red"]) {
       expect((await server.request(`/v1/events?${query}`)).status).toBe(400);
     }
