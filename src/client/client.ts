@@ -10,7 +10,7 @@ import { sessionMethods } from "./session.ts";
 import { uploadMethods } from "./upload.ts";
 import { webhookMethods } from "./webhooks.ts";
 
-export type SluiceClient = ReturnType<typeof createClient>;
+export type Client = ReturnType<typeof createClient>;
 
 /** Every method throws ApiError for what the server refuses and when no answer comes, or its signal's reason. */
 export function createClient(options: ClientOptions = {}) {

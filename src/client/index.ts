@@ -9,7 +9,7 @@ export type { Job, JobState } from "../job.ts";
 export type { ReindexStatus } from "../reindex/reindex.ts";
 export type { SearchAnswer, SearchHit, SearchMode, SearchRequest } from "../search/search.ts";
 export { ApiError, type ApiErrorCode } from "./api-error.ts";
-export { createClient, type SluiceClient } from "./client.ts";
+export { type Client, createClient } from "./client.ts";
 export type {
   Accepted,
   DocumentFilter,

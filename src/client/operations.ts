@@ -10,14 +10,14 @@ export interface Operations {
   at: string;
   /** Null when it is of all tenants. */
   tenant_id: string | null;
-  queue: { by_state: Record<JobState, number>; oldest_ready_ms: number | null };
+  queue: { by_state: Record<JobState, number>; oldest_ready_ms: number };
   activity: {
     /** The last 60, ascending; the last one is the current minute. */
     minutes: Minute[];
     /** Of that hour. */
-    stages: { stage: Stage; count: number; p50_ms: number | null; p95_ms: number | null }[];
+    stages: { stage: Stage; count: number; p50_ms: number; p95_ms: number }[];
     /** From first start to completed. */
-    processing: { count: number; p50_ms: number | null; p95_ms: number | null };
+    processing: { count: number; p50_ms: number; p95_ms: number };
   };
   /** Dead letters by what they died of, most first. */
   dead: { code: ErrorCode; jobs: number }[];

@@ -17,7 +17,7 @@ export interface Session {
   collections_default: "default";
   embedder_id: string;
   search_modes: SearchMode[];
-  ocr_languages?: string[];
+  ocr_languages: string[];
 }
 
 export interface Key {
@@ -35,6 +35,8 @@ export interface Key {
 /** `key` is told this once. */
 export interface NewKey extends Key {
   key: string;
+  /** With the first key: that from now on every request needs one. */
+  note?: string;
 }
 
 export interface KeyRequest {

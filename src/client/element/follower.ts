@@ -1,6 +1,6 @@
 /** Brings a handful of documents up to date and keeps them so, over one connection, open only while one is on its way. */
 import type { SluiceEvent } from "../../events.ts";
-import type { SluiceClient } from "../client.ts";
+import type { Client } from "../client.ts";
 import { persist } from "../pause.ts";
 
 export interface Followed {
@@ -18,7 +18,7 @@ export interface Follower {
   close(): void;
 }
 
-export function createFollower(client: SluiceClient, collection: string): Follower {
+export function createFollower(client: Client, collection: string): Follower {
   const all = new Set<Followed>();
   let running: { stop: AbortController; begun: Promise<unknown> } | undefined;
 

@@ -1,6 +1,6 @@
 /** The files of one element, from the hand that chose them until searches find them. */
 import { ApiError } from "../api-error.ts";
-import type { SluiceClient } from "../client.ts";
+import type { Client } from "../client.ts";
 import type { Accepted } from "../documents.ts";
 import type { UploadFields } from "../upload-fields.ts";
 import { createFollower } from "./follower.ts";
@@ -23,7 +23,7 @@ export interface Uploads {
 }
 
 export function createUploads(
-  client: SluiceClient,
+  client: Client,
   fields: UploadFields,
   view: View,
   emit: (type: string, detail: unknown) => void,
