@@ -1,4 +1,4 @@
-/** The page at `/`: built files, served as they are. */
+/** The page: built files, served as they are, and its one document at the address of each of its screens. */
 import { sep } from "node:path";
 import fastifyStatic from "@fastify/static";
 import type { App } from "./dependencies.ts";
@@ -9,6 +9,16 @@ const securityHeaders = {
   "referrer-policy": "no-referrer",
   "cross-origin-opener-policy": "same-origin",
 };
+
+/** Addresses of the page's screens (web/src/app.tsx): what they show, the page itself asks the API for. */
+const screens = [
+  "/documents",
+  "/documents/:document_id",
+  "/search",
+  "/operations",
+  "/settings",
+  "/settings/*",
+];
 
 const NOT_BUILT =
   "The page has not been built: run `npm run build`. The API is described at /openapi.json.\n";
@@ -34,4 +44,7 @@ export async function registerPage(app: App, page_dir: string | undefined): Prom
       reply.header("cache-control", hashed ? "public, max-age=31536000, immutable" : "no-cache");
     },
   });
+  for (const screen of screens) {
+    app.get(screen, { schema: { hide: true } as object }, (_request, reply) => reply.sendFile("index.html"));
+  }
 }

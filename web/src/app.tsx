@@ -1,139 +1,204 @@
-/** The page: what it knows, the live stream that keeps it true, and where everything stands. */
-import { useCallback, useEffect, useMemo, useReducer, useRef, useState } from "preact/hooks";
-import { ApiError, getDocument, listDocuments, onKeyNeeded, type SearchHit } from "./api.ts";
-import { Documents } from "./documents.tsx";
+/** The frame of the page: where one can go, whether it is live, and the screen that the address names. */
+import { useSignal } from "@preact/signals";
+import type { FunctionComponent } from "preact";
+import { useEffect } from "preact/hooks";
+import { DocumentsScreen } from "./documents/documents-screen.tsx";
 import { KeyDialog } from "./key-dialog.tsx";
-import { Passage } from "./passage.tsx";
-import { sampleName } from "./sample.ts";
-import { SearchPanel } from "./search.tsx";
-import { initialState, reduce } from "./state.ts";
-import { type Connection, followEvents } from "./stream.ts";
-import { DropZone } from "./upload.tsx";
-import { createUploader } from "./uploader.ts";
+import { connection, startLive } from "./live.ts";
+import { Link, segments } from "./router.tsx";
+import { ApiError, actFor, chosenTenant, generation, keyNeeded, session, sluice } from "./session.ts";
+import { Shortcuts, showShortcuts, useShortcuts } from "./shortcuts.tsx";
+import { Announcer } from "./ui/announce.tsx";
+import { Icon, type IconName, Mark } from "./ui/icons.tsx";
+import { Screen } from "./ui/screen.tsx";
+import { ErrorNote } from "./ui/status.tsx";
+import { UploadScreen } from "./upload/upload-screen.tsx";
+
+/** Screens besides the first two are loaded when they are first gone to. */
+const later = {
+  document: () => import("./document/document-screen.tsx").then((module) => module.DocumentScreen),
+  search: () => import("./search/search-screen.tsx").then((module) => module.SearchScreen),
+  operations: () => import("./operations/operations-screen.tsx").then((module) => module.OperationsScreen),
+  settings: () => import("./settings/settings-screen.tsx").then((module) => module.SettingsScreen),
+};
+
+const places: { path: string; name: string; icon: IconName }[] = [
+  { path: "/", name: "Upload", icon: "upload" },
+  { path: "/documents", name: "Documents", icon: "documents" },
+  { path: "/search", name: "Search", icon: "search" },
+  { path: "/operations", name: "Operations", icon: "operations" },
+  { path: "/settings", name: "Settings", icon: "settings" },
+];
 
 export function App() {
-  const [keyNeeded, setKeyNeeded] = useState(false);
-  // A new key may belong to another tenant: everything begins anew.
-  const [session, setSession] = useState(0);
-  useEffect(() => onKeyNeeded(() => setKeyNeeded(true)), []);
+  useShortcuts();
   return (
     <>
-      <Session key={session} />
-      {keyNeeded && (
-        <KeyDialog
-          onKey={() => {
-            setKeyNeeded(false);
-            setSession(session + 1);
-          }}
-        />
-      )}
+      <a class="skip" href="#main">
+        Skip to the content
+      </a>
+      <Session key={generation.value} />
+      <Announcer />
+      <Shortcuts />
+      {keyNeeded.value && <KeyDialog />}
     </>
   );
 }
 
+/** Everything that belongs to one key and one tenant: begun anew when either changes. */
 function Session() {
-  const [state, dispatch] = useReducer(reduce, initialState);
-  const [connection, setConnection] = useState<Connection>("connecting");
-  const [listError, setListError] = useState<string | null>(null);
-  const [hit, setHit] = useState<{ hit: SearchHit; query: string } | null>(null);
-  const live = useRef(false);
-
-  const load = useCallback(async (cursor: string | null) => {
-    dispatch({ type: "list_requested" });
-    try {
-      const page = await listDocuments(cursor);
-      dispatch({ type: "list_came", ...page, fresh: cursor === null });
-      setListError(null);
-    } catch (error) {
-      dispatch({ type: "list_failed" });
-      // Without a key, the dialog that asks for it says all.
-      if (!(error instanceof ApiError && error.status === 401)) setListError((error as Error).message);
-    }
-  }, []);
-
+  const trouble = useSignal<string | null>(null);
   useEffect(() => {
-    void load(null);
-    return followEvents({
-      onEvents: (events) => dispatch({ type: "events_came", events }),
-      onConnection: (next) => {
-        live.current = next === "live";
-        setConnection(next);
-      },
-      onFresh: () => void load(null),
-      // Without the stream the list still tells, if late; and it is the one to find out that a key is missing.
-      onTrouble: () => void load(null),
-    });
-  }, [load]);
-
-  const uploader = useMemo(
-    () =>
-      createUploader(dispatch, ({ document_id, duplicate }) => {
-        // Live, the event brings the document. A duplicate has none, and may be on a page not loaded yet.
-        if (live.current && !duplicate) return;
-        getDocument(document_id).then(
-          (document) => dispatch({ type: "document_came", document }),
-          (error: Error) => setListError(error.message),
-        );
-      }),
-    [],
-  );
-
-  const empty = state.loaded && state.rows.size === 0 && state.uploads.length === 0;
-  const searchable = [...state.rows.values()].filter((row) => row.document.searchable_version !== null);
-
+    const abort = new AbortController();
+    let stop = () => {};
+    let pause: ReturnType<typeof setTimeout> | undefined;
+    async function begin(): Promise<void> {
+      try {
+        const answer = await sluice().getSession({ signal: abort.signal });
+        if (abort.signal.aborted) return;
+        trouble.value = null;
+        session.value = answer;
+        stop = startLive(answer.last_sequence);
+      } catch (error) {
+        if (abort.signal.aborted || (error instanceof ApiError && error.status === 401)) return;
+        trouble.value = (error as Error).message;
+        pause = setTimeout(begin, 2_000);
+      }
+    }
+    void begin();
+    return () => {
+      abort.abort();
+      clearTimeout(pause);
+      stop();
+    };
+  }, []);
   return (
-    <>
-      <header class="top">
-        <div class="brand">
+    <div class="frame">
+      <nav class="nav" aria-label="Screens">
+        <Link href="/" class="brand" aria-label="Sluice, to the start">
           <Mark />
-          <h1>Sluice</h1>
+          <span>Sluice</span>
+        </Link>
+        <ul>
+          {places.map((entry) => (
+            <li key={entry.path}>
+              <Link href={entry.path} aria-current={isCurrent(entry.path) ? "page" : undefined}>
+                <Icon name={entry.icon} />
+                <span>{entry.name}</span>
+              </Link>
+            </li>
+          ))}
+        </ul>
+        <div class="nav-foot">
+          <Tenant />
+          <ConnectionSign />
+          <button class="quiet keyboard" type="button" onClick={showShortcuts}>
+            <kbd>?</kbd> Keyboard
+          </button>
         </div>
-        <Status connection={connection} />
-      </header>
-      <main class={empty ? "empty" : ""}>
-        <DropZone uploader={uploader} welcome={empty} />
-        <SearchPanel
-          searchable={searchable.length > 0}
-          sampled={searchable.some((row) => row.document.filename === sampleName)}
-          onOpen={(chosen, query) => setHit({ hit: chosen, query })}
-        />
-        <Documents
-          state={state}
-          dispatch={dispatch}
-          uploader={uploader}
-          error={listError}
-          onMore={() => void load(state.next_cursor)}
-        />
-      </main>
-      <p class="unseen" aria-live="polite" role="status">
-        {state.announcement}
-      </p>
-      {hit && <Passage {...hit} onClose={() => setHit(null)} />}
-    </>
+      </nav>
+      {session.value === undefined ? (
+        <main id="main" class="screen">
+          {trouble.value !== null && <ErrorNote>{trouble.value} Trying again …</ErrorNote>}
+        </main>
+      ) : (
+        <Current />
+      )}
+    </div>
   );
 }
 
-const connectionWords: Record<Connection, string> = {
+function isCurrent(path: string): boolean {
+  const [first] = segments.value;
+  return path === "/" ? first === undefined : `/${first}` === path;
+}
+
+function Current() {
+  const [first, second] = segments.value;
+  switch (first) {
+    case undefined:
+      return <UploadScreen />;
+    case "documents":
+      return second === undefined ? (
+        <DocumentsScreen />
+      ) : (
+        <Later key={second} load={later.document} document_id={second} />
+      );
+    case "search":
+      return <Later key="search" load={later.search} />;
+    case "operations":
+      return <Later key="operations" load={later.operations} />;
+    case "settings":
+      return <Later key="settings" load={later.settings} />;
+    default:
+      return (
+        <Screen title="Not here">
+          <p>
+            There is nothing at this address. <Link href="/">To the start</Link>
+          </p>
+        </Screen>
+      );
+  }
+}
+
+type LaterProps<P> = P & { load: () => Promise<FunctionComponent<P>> };
+
+function Later<P extends object>({ load, ...rest }: LaterProps<P>) {
+  const loaded = useSignal<{ component?: FunctionComponent<P>; failed?: true }>({});
+  useEffect(() => {
+    load().then(
+      (component) => {
+        loaded.value = { component };
+      },
+      () => {
+        loaded.value = { failed: true };
+      },
+    );
+  }, []);
+  const { component: Component, failed } = loaded.value;
+  if (Component) return <Component {...(rest as unknown as P)} />;
+  return (
+    <main id="main" class="screen">
+      {failed && (
+        <ErrorNote>
+          This screen could not be loaded: the server can't be reached, or it was updated. Load the page
+          again.
+        </ErrorNote>
+      )}
+    </main>
+  );
+}
+
+const connectionWords = {
   connecting: "Connecting …",
   live: "Live",
+  polling: "Live, with delay",
   offline: "Offline, trying again …",
 };
 
-function Status({ connection }: { connection: Connection }) {
+function ConnectionSign() {
   return (
-    <p class={`connection ${connection}`} role="status">
+    <p class={`connection ${connection.value}`} role="status">
       <span class="dot" aria-hidden="true" />
-      {connectionWords[connection]}
+      <span class="words">{connectionWords[connection.value]}</span>
     </p>
   );
 }
 
-function Mark() {
+/** Whom an operator acts for: shown where it isn't the key's own tenant, so that nobody forgets it. */
+function Tenant() {
+  const tenant_id = session.value?.tenant_id;
+  if (tenant_id === undefined) return null;
+  const acting = chosenTenant() !== undefined;
+  if (!acting && tenant_id === "default") return null;
   return (
-    <svg class="mark" viewBox="0 0 32 32" aria-hidden="true">
-      <rect width="32" height="32" rx="8" />
-      <path class="gate" d="M7 8v16M25 8v16M12 8v7h8V8" />
-      <path class="water" d="M11 23c1.7-2 3.3-2 5 0s3.3 2 5 0" />
-    </svg>
+    <p class={acting ? "tenant acting" : "tenant"}>
+      <span class="hint">Tenant</span> {tenant_id}
+      {acting && (
+        <button class="link" type="button" onClick={() => actFor(undefined)}>
+          Back to mine
+        </button>
+      )}
+    </p>
   );
 }

@@ -1,35 +1,23 @@
-import { useEffect, useRef } from "preact/hooks";
-import { apiKey, keepApiKey } from "./api.ts";
-
 /** Asks for the API key after the server refused a request without one, or with a wrong one. */
-export function KeyDialog({ onKey }: { onKey: () => void }) {
-  const dialog = useRef<HTMLDialogElement>(null);
+import { useRef } from "preact/hooks";
+import { apiKey, useKey } from "./session.ts";
+import { Dialog } from "./ui/dialog.tsx";
+import { ErrorNote } from "./ui/status.tsx";
+
+export function KeyDialog() {
   const input = useRef<HTMLInputElement>(null);
-  const refused = apiKey() !== null;
-  useEffect(() => dialog.current?.showModal(), []);
   return (
-    <dialog
-      ref={dialog}
-      class="key"
-      aria-labelledby="key-title"
-      // Nothing on the page works without a key, so there is nothing to go back to.
-      onCancel={(event) => event.preventDefault()}
-    >
+    // Nothing on the page works without a key, so there is nothing to go back to.
+    <Dialog title="This server asks for an API key" persistent onClose={() => {}}>
       <form
+        class="stack"
         onSubmit={(event) => {
           event.preventDefault();
           const key = input.current?.value.trim();
-          if (!key) return;
-          keepApiKey(key);
-          onKey();
+          if (key) useKey(key);
         }}
       >
-        <h2 id="key-title">This server asks for an API key</h2>
-        {refused && (
-          <p class="error" role="alert">
-            The key given before was not accepted.
-          </p>
-        )}
+        {apiKey() !== undefined && <ErrorNote>The key given before was not accepted.</ErrorNote>}
         <label for="key">API key</label>
         <input ref={input} id="key" type="password" autocomplete="off" spellcheck={false} required />
         <p class="hint">
@@ -39,6 +27,6 @@ export function KeyDialog({ onKey }: { onKey: () => void }) {
           Continue
         </button>
       </form>
-    </dialog>
+    </Dialog>
   );
 }

@@ -1,13 +1,7 @@
 /** The four stages of an ingestion as four chambers that fill one after another. */
-import type { Stage } from "../../src/events.ts";
-import { isActive, type Row, stageOrder } from "./state.ts";
-
-export const stageWords: Record<Stage, string> = {
-  extracting: "Reading",
-  chunking: "Cutting",
-  embedding: "Embedding",
-  indexing: "Indexing",
-};
+import type { Stage } from "../../../src/events.ts";
+import { isActive, type Row, stageOrder } from "../row.ts";
+import { stageWords } from "./status.tsx";
 
 /** How far one stage is: 0 to 1, or unknown while it runs without a known end. */
 type Fill = number | "unknown";

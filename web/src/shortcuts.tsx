@@ -1,0 +1,87 @@
+/** What the keyboard can do anywhere on the page. */
+import { signal } from "@preact/signals";
+import { useEffect } from "preact/hooks";
+import { navigate } from "./router.tsx";
+import { Dialog } from "./ui/dialog.tsx";
+
+const shown = signal(false);
+/** Within this time of a `g`, the next letter names a screen. */
+const SECOND_KEY_MS = 1_500;
+
+const screens: Record<string, { path: string; name: string }> = {
+  u: { path: "/", name: "Upload" },
+  d: { path: "/documents", name: "Documents" },
+  s: { path: "/search", name: "Search" },
+  o: { path: "/operations", name: "Operations" },
+  t: { path: "/settings", name: "Settings" },
+};
+
+/** Whether a key press is meant for what has the focus. */
+function isTyping({ target }: KeyboardEvent): boolean {
+  return (
+    target instanceof HTMLElement &&
+    (target.isContentEditable || /^(INPUT|TEXTAREA|SELECT)$/.test(target.tagName))
+  );
+}
+
+export function useShortcuts(): void {
+  useEffect(() => {
+    let prefixed = Number.NEGATIVE_INFINITY;
+    function pressed(event: KeyboardEvent): void {
+      if (event.defaultPrevented || event.metaKey || event.ctrlKey || event.altKey || isTyping(event)) return;
+      // A dialog has the page to itself.
+      if (document.querySelector("dialog[open]")) return;
+      const screen = event.timeStamp - prefixed < SECOND_KEY_MS ? screens[event.key] : undefined;
+      prefixed = event.key === "g" ? event.timeStamp : Number.NEGATIVE_INFINITY;
+      if (screen) navigate(screen.path);
+      else if (event.key === "/") focusSearch();
+      else if (event.key === "?") shown.value = true;
+      else return;
+      event.preventDefault();
+    }
+    window.addEventListener("keydown", pressed);
+    return () => window.removeEventListener("keydown", pressed);
+  }, []);
+}
+
+/** The search field of the screen, else the search screen's own. */
+function focusSearch(): void {
+  const field = document.querySelector<HTMLInputElement>("main input[type=search]");
+  if (field) field.focus();
+  else navigate("/search");
+}
+
+export function showShortcuts(): void {
+  shown.value = true;
+}
+
+export function Shortcuts() {
+  if (!shown.value) return null;
+  return (
+    <Dialog
+      title="Keyboard"
+      onClose={() => {
+        shown.value = false;
+      }}
+    >
+      <dl class="keys">
+        <dt>
+          <kbd>/</kbd>
+        </dt>
+        <dd>Search field</dd>
+        {Object.entries(screens).map(([key, { name }]) => (
+          <>
+            <dt>
+              <kbd>g</kbd> <kbd>{key}</kbd>
+            </dt>
+            <dd>{name}</dd>
+          </>
+        ))}
+        <dt>
+          <kbd>?</kbd>
+        </dt>
+        <dd>This list</dd>
+      </dl>
+    </Dialog>
+  );
+}

@@ -1,0 +1,5 @@
+import { Screen } from "../ui/screen.tsx";
+
+export function UploadScreen() {
+  return <Screen title="Upload">{null}</Screen>;
+}
