@@ -1,12 +1,22 @@
 /** The four stages of an ingestion as four chambers that fill one after another. */
 import type { Stage } from "../../../src/events.ts";
 import { isActive, type Row, stageOrder } from "../row.ts";
+import { formatDuration } from "../words.ts";
 import { stageWords } from "./status.tsx";
 
 /** How far one stage is: 0 to 1, or unknown while it runs without a known end. */
 type Fill = number | "unknown";
 
-export function StageBar({ row }: { row: Row }) {
+interface StageBarProps {
+  row: Row;
+  /**
+   * What stands below the chambers: their names while they fill, their names and the time that each took, or nothing.
+   * Default `names`.
+   */
+  labels?: "names" | "times" | "none";
+}
+
+export function StageBar({ row, labels = "names" }: StageBarProps) {
   const { document } = row;
   const { filename, status } = document;
   const fills = stageOrder.map((stage) => fillOf(row, stage));
@@ -34,17 +44,22 @@ export function StageBar({ row }: { row: Row }) {
           </span>
         ))}
       </div>
-      {isActive(document) && (
-        <div class="labels" aria-hidden="true">
+      {(labels === "times" || (labels === "names" && isActive(document))) && (
+        <div class="labels" aria-hidden={labels === "names"}>
           {stageOrder.map((stage) => (
             <span key={stage} class={stage === running ? "now" : ""}>
-              {stageWords[stage]}
+              {stageWords[stage]} {labels === "times" && <Took row={row} stage={stage} />}
             </span>
           ))}
         </div>
       )}
     </div>
   );
+}
+
+function Took({ row, stage }: { row: Row; stage: Stage }) {
+  const outcome = row.outcomes[stage];
+  return outcome ? <b>{formatDuration(outcome.duration_ms)}</b> : null;
 }
 
 function fillOf({ document, ended_in }: Row, stage: Stage): Fill {
