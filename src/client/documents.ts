@@ -88,6 +88,7 @@ export interface ResumableUpload {
 }
 
 const pathOf = (document_id: string) => `/v1/documents/${encodeURIComponent(document_id)}`;
+const uploadPathOf = (upload_id: string) => `/v1/uploads/${encodeURIComponent(upload_id)}`;
 
 export function documentMethods(http: Http) {
   return {
@@ -144,6 +145,11 @@ export function documentMethods(http: Http) {
       ),
     /** How far a resumable upload is. */
     getUpload: (upload_id: string, { signal }: CallOptions = {}) =>
-      http.json<ResumableUpload>("GET", `/v1/uploads/${encodeURIComponent(upload_id)}`, { signal }),
+      http.json<ResumableUpload>("GET", uploadPathOf(upload_id), { signal }),
+    /** Gives a resumable upload up; what arrived of it is removed. @throws ApiError not_found */
+    async deleteUpload(upload_id: string, { signal }: CallOptions = {}): Promise<void> {
+      const headers = { "tus-resumable": "1.0.0" };
+      await http.request("DELETE", uploadPathOf(upload_id), { headers, signal });
+    },
   };
 }
