@@ -18,6 +18,8 @@ export interface Session {
   embedder_id: string;
   search_modes: SearchMode[];
   ocr_languages?: string[];
+  /** Sequence of the newest event: whatever is asked for from now on holds at least all up to it. */
+  last_sequence: number;
 }
 
 export interface Key {
