@@ -12,7 +12,10 @@ import { Announcer } from "./ui/announce.tsx";
 import { Icon, type IconName, Mark } from "./ui/icons.tsx";
 import { Screen } from "./ui/screen.tsx";
 import { ErrorNote } from "./ui/status.tsx";
+import { Toasts } from "./ui/toasts.tsx";
+import { DropOverlay } from "./upload/intake.tsx";
 import { UploadScreen } from "./upload/upload-screen.tsx";
+import { queue } from "./upload/uploads.ts";
 
 /** Screens besides the first two are loaded when they are first gone to. */
 const later = {
@@ -38,6 +41,8 @@ export function App() {
         Skip to the content
       </a>
       <Session key={generation.value} />
+      <DropOverlay />
+      <Toasts />
       <Announcer />
       <Shortcuts />
       {keyNeeded.value && <KeyDialog />}
@@ -85,6 +90,7 @@ function Session() {
               <Link href={entry.path} aria-current={isCurrent(entry.path) ? "page" : undefined}>
                 <Icon name={entry.icon} />
                 <span>{entry.name}</span>
+                {entry.path === "/" && <UnderWay />}
               </Link>
             </li>
           ))}
@@ -105,6 +111,18 @@ function Session() {
         <Current />
       )}
     </div>
+  );
+}
+
+/** Files that are not answered yet, on whatever screen one is. */
+function UnderWay() {
+  const count = queue.under_way.value;
+  if (count === 0) return null;
+  return (
+    <span class="nav-count">
+      {count.toLocaleString("en")}
+      <span class="unseen"> under way</span>
+    </span>
   );
 }
 

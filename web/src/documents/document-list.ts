@@ -29,6 +29,8 @@ interface Given {
   onEvents: (listener: (events: SluiceEvent[]) => void) => () => void;
   /** Whether the reader sees the top of the list, so that a row coming in there moves nothing away. */
   atTop: () => boolean;
+  /** Documents asked for at once. */
+  page?: number;
 }
 
 export interface DocumentList {
@@ -49,7 +51,7 @@ export interface DocumentList {
   dispose(): void;
 }
 
-export function createDocumentList({ client, query, rows, onEvents, atTop }: Given): DocumentList {
+export function createDocumentList({ client, query, rows, onEvents, atTop, page: size = PAGE }: Given): DocumentList {
   const abort = new AbortController();
   const ids = signal<readonly string[]>([]);
   const counts = signal<DocumentSummary | undefined>(undefined);
@@ -60,7 +62,7 @@ export function createDocumentList({ client, query, rows, onEvents, atTop }: Giv
   const { sort, order } = sorts[query.sort];
   let here = new Set<string>();
   let cursor: string | null = null;
-  let wanted = PAGE;
+  let wanted = size;
   let loading: Promise<void> | undefined;
   /** A reload makes what is still under way worthless. */
   let round = 0;
@@ -80,7 +82,7 @@ export function createDocumentList({ client, query, rows, onEvents, atTop }: Giv
 
   async function loadPages(mine: number): Promise<void> {
     while (!ended.peek() && ids.peek().length < wanted && ids.peek().length < MOST) {
-      const asked: DocumentQuery = { ...filter, sort, order, limit: PAGE, ...(cursor ? { cursor } : {}) };
+      const asked: DocumentQuery = { ...filter, sort, order, limit: size, ...(cursor ? { cursor } : {}) };
       const page = await rows.load(() => client.listDocuments(asked, { signal: abort.signal }));
       if (mine !== round || abort.signal.aborted) return;
       const more = page.documents.map(({ document_id }) => document_id).filter((id) => !here.has(id));
@@ -192,7 +194,7 @@ export function createDocumentList({ client, query, rows, onEvents, atTop }: Giv
     error,
     need(index) {
       // A page ahead, so that whoever scrolls steadily never waits.
-      const next = Math.min(MOST, index + PAGE);
+      const next = Math.min(MOST, index + size);
       if (next > wanted) wanted = next;
       if (error.peek() === undefined) load();
     },
@@ -200,7 +202,7 @@ export function createDocumentList({ client, query, rows, onEvents, atTop }: Giv
       round++;
       loading = undefined;
       cursor = null;
-      wanted = PAGE;
+      wanted = size;
       for (const id of here) rows.giveUp(id);
       here = new Set();
       ids.value = [];

@@ -20,7 +20,9 @@ export interface RowStore {
   /** The document's row, undefined while nothing is known of it and after it is gone. Stays until given up as often. */
   keep(document_id: string): ReadonlySignal<Row | undefined>;
   giveUp(document_id: string): void;
-  /** Without keeping it. */
+  /** The same without keeping it, for what is kept by whoever lists it. Reading it in a component follows it. */
+  read(document_id: string): Row | undefined;
+  /** Without following it. */
   peek(document_id: string): Row | undefined;
   /**
    * Takes documents in from an answer, and the events that came while it was under way: which of them it holds
@@ -71,6 +73,7 @@ export function createRowStore(): RowStore {
       const entry = entries.get(document_id);
       if (entry && --entry.uses === 0) unused++;
     },
+    read: (document_id) => entries.get(document_id)?.row.value,
     peek: (document_id) => entries.get(document_id)?.row.peek(),
     async load(ask) {
       const from = held.length;

@@ -3,6 +3,7 @@ import { computed, signal } from "@preact/signals";
 import { rows } from "../documents/rows.ts";
 import { isActive } from "../row.ts";
 import { session, sluice } from "../session.ts";
+import { storeFor } from "./unfinished.ts";
 import { createUploadQueue, type Outcome, outcomeOf, type Upload } from "./upload-queue.ts";
 
 /** The client that each upload was begun with: it goes on for the same tenant, whomever the page acts for meanwhile. */
@@ -14,10 +15,15 @@ const load = (document_id: string) =>
 export const queue = createUploadQueue({
   rows,
   load,
-  send(file, upload, { signal, onProgress, onTrouble }) {
+  async send(file, upload, { signal, onProgress, onTrouble }) {
     const client = clients.get(file) ?? sluice();
     const { collection } = upload;
-    return client.upload(file, { collection, signal, onProgress, onTrouble });
+    const store = storeFor(upload);
+    try {
+      return await client.upload(file, { collection, store, signal, onProgress, onTrouble });
+    } finally {
+      store.release();
+    }
   },
 });
 
