@@ -17,9 +17,9 @@ export interface Session {
   collections_default: "default";
   embedder_id: string;
   search_modes: SearchMode[];
-  ocr_languages?: string[];
-  /** Sequence of the newest event: whatever is asked for from now on holds at least all up to it. */
+  /** Of the newest event: a stream that begins after it misses nothing that comes after this answer. */
   last_sequence: number;
+  ocr_languages?: string[];
 }
 
 export interface Key {

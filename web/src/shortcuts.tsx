@@ -16,11 +16,20 @@ const screens: Record<string, { path: string; name: string }> = {
   t: { path: "/settings", name: "Settings" },
 };
 
+/** What documents-screen.tsx takes. */
+const listKeys = [
+  { keys: ["j", "k"], does: "Next and previous document" },
+  { keys: ["x"], does: "Select it, or not; with Shift all up to it" },
+  { keys: ["a", "Esc"], does: "Select all that match, or none" },
+  { keys: ["Enter"], does: "Open it" },
+  { keys: ["Delete"], does: "Delete those selected, after a question" },
+];
+
 /** Whether a key press is meant for what has the focus. */
-function isTyping({ target }: KeyboardEvent): boolean {
+export function isTyping({ target }: KeyboardEvent): boolean {
   return (
     target instanceof HTMLElement &&
-    (target.isContentEditable || /^(INPUT|TEXTAREA|SELECT)$/.test(target.tagName))
+    (target.isContentEditable || target.matches("input:not([type=checkbox]), textarea, select"))
   );
 }
 
@@ -81,6 +90,18 @@ export function Shortcuts() {
           <kbd>?</kbd>
         </dt>
         <dd>This list</dd>
+        {listKeys.map(({ keys, does }) => (
+          <>
+            <dt>
+              {keys.map((key) => (
+                <>
+                  <kbd>{key}</kbd>{" "}
+                </>
+              ))}
+            </dt>
+            <dd>{does}</dd>
+          </>
+        ))}
       </dl>
     </Dialog>
   );

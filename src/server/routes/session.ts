@@ -20,7 +20,7 @@ export const sessionSchema = z
     last_sequence: z
       .int()
       .nonnegative()
-      .describe("of the newest event: whatever is asked for from now on holds at least all up to it"),
+      .describe("of the newest event: a stream that begins after it misses nothing that comes after this answer"),
   })
   .meta({ id: "Session" });
 export type Session = z.infer<typeof sessionSchema>;

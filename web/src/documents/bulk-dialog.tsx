@@ -108,7 +108,8 @@ export function BulkDialog({ action, collect, onClose, onDone }: BulkDialogProps
                 <p>{count === 0 ? `None of them is under way.` : what}</p>
                 {others > 0 && (
                   <p class="hint">
-                    {others === 1 ? "One" : others.toLocaleString("en")} {others === 1 ? passed : plain(passed)}.
+                    {others === 1 ? "One" : others.toLocaleString("en")}{" "}
+                    {others === 1 ? passed : plain(passed)}.
                   </p>
                 )}
               </>
@@ -133,7 +134,8 @@ export function BulkDialog({ action, collect, onClose, onDone }: BulkDialogProps
           <>
             <progress max={now.total} value={now.done} aria-label={verb} />
             <p>
-              {(now.done - now.refusals.length).toLocaleString("en")} of {now.total.toLocaleString("en")} {done}
+              {(now.done - now.refusals.length).toLocaleString("en")} of {now.total.toLocaleString("en")}{" "}
+              {done}
               {now.refusals.length > 0 && `, ${now.refusals.length.toLocaleString("en")} refused`}
             </p>
             {now.refusals.length > 0 && (
@@ -164,7 +166,8 @@ export function BulkDialog({ action, collect, onClose, onDone }: BulkDialogProps
   );
 }
 
-const plain = (words: string) => words.replace(/^has /, "have ").replace("stays as it is", "stay as they are");
+const plain = (words: string) =>
+  words.replace(/^has /, "have ").replace("stays as it is", "stay as they are");
 
 const seen = new WeakSet<HTMLElement>();
 

@@ -51,7 +51,14 @@ export interface DocumentList {
   dispose(): void;
 }
 
-export function createDocumentList({ client, query, rows, onEvents, atTop, page: size = PAGE }: Given): DocumentList {
+export function createDocumentList({
+  client,
+  query,
+  rows,
+  onEvents,
+  atTop,
+  page: size = PAGE,
+}: Given): DocumentList {
   const abort = new AbortController();
   const ids = signal<readonly string[]>([]);
   const counts = signal<DocumentSummary | undefined>(undefined);
@@ -161,7 +168,8 @@ export function createDocumentList({ client, query, rows, onEvents, atTop, page:
       ids.value = [...added, ...ids.peek()];
     }
     if (waiting.size !== fresh.peek().size) fresh.value = waiting;
-    if (events.some(({ event_type }) => event_type === "rag.document.deleted" || becomes[event_type])) countSoon();
+    if (events.some(({ event_type }) => event_type === "rag.document.deleted" || becomes[event_type]))
+      countSoon();
   }
 
   /** Where a document that is not among the rows belongs after this event. */
@@ -170,8 +178,10 @@ export function createDocumentList({ client, query, rows, onEvents, atTop, page:
     // Without a filter by status, nothing but an upload brings a document in.
     const uploaded = event.event_type === "rag.document.uploaded" && event.data.version === 1;
     if (status === undefined) return "nowhere";
-    if (query.status === "all" && !uploaded) return fresh.peek().has(event.document_id) ? "somewhere" : "nowhere";
-    const file = event.event_type === "rag.document.uploaded" ? event.data : rows.peek(event.document_id)?.document;
+    if (query.status === "all" && !uploaded)
+      return fresh.peek().has(event.document_id) ? "somewhere" : "nowhere";
+    const file =
+      event.event_type === "rag.document.uploaded" ? event.data : rows.peek(event.document_id)?.document;
     const { parent_document_id = null } = file ?? {};
     return placeOfNew(query, {
       status,

@@ -74,7 +74,8 @@ export function DocumentRow({ document_id, selected, active, onSelect, onFocus }
 /** Under the name: what went wrong, how far it is, or what the document says of itself. */
 function subtitle(row: Row) {
   const { document } = row;
-  const inside = document.parent_document_id === null ? null : <Inside parent={document.parent_document_id} />;
+  const inside =
+    document.parent_document_id === null ? null : <Inside parent={document.parent_document_id} />;
   const progress = progressWords(row);
   const words =
     document.error !== null
@@ -85,7 +86,9 @@ function subtitle(row: Row) {
   return (
     <>
       {inside}
-      <span class={document.error === null ? "" : document.status === "failed" ? "bad" : "unsure"}>{words}</span>
+      <span class={document.error === null ? "" : document.status === "failed" ? "bad" : "unsure"}>
+        {words}
+      </span>
     </>
   );
 }

@@ -1,6 +1,7 @@
 /** What a row tells of its document, in words. Pure. */
-import { stageWords } from "../ui/status.tsx";
+
 import type { Row } from "../row.ts";
+import { stageWords } from "../ui/status.tsx";
 import { aboutWords, formatDuration, plural } from "../words.ts";
 
 export function statusText({ document, retry_at }: Row): string {
@@ -27,7 +28,10 @@ export function statusKind(row: Row): string {
 export function foundWords({ document }: Row): string[] {
   if (document.searchable_version === null) return [];
   const { about, media_type, chunks_created } = document;
-  const [, ...rest] = ["", ...aboutWords({ ...about, title: null, author: null, authored_at: null }, media_type)];
+  const [, ...rest] = [
+    "",
+    ...aboutWords({ ...about, title: null, author: null, authored_at: null }, media_type),
+  ];
   return [...rest.reverse(), plural(chunks_created, "passage")];
 }
 

@@ -81,7 +81,9 @@ export function TextFilter({ query }: { query: ListQuery }) {
 export function Refine({ query }: { query: ListQuery }) {
   const open = useSignal(false);
   if (!narrow.value) return <RefineFields query={query} />;
-  const many = [query.collection, query.media_type, query.sort === "newest" ? "" : query.sort].filter(Boolean);
+  const many = [query.collection, query.media_type, query.sort === "newest" ? "" : query.sort].filter(
+    Boolean,
+  );
   return (
     <>
       <button

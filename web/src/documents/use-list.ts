@@ -35,8 +35,7 @@ export function useDocumentList(query: ListQuery): Listed {
     });
   }, [key]);
   const shown = useSignal(wanted);
-  const ready =
-    wanted.error.value !== undefined || wanted.total.value === 0 || wanted.ids.value.length > 0;
+  const ready = wanted.error.value !== undefined || wanted.total.value === 0 || wanted.ids.value.length > 0;
 
   useLayoutEffect(() => {
     shownAtTop = true;

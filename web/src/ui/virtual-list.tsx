@@ -93,7 +93,10 @@ export function VirtualList(props: VirtualListProps) {
           key={keyOf(index)}
           aria-setsize={count}
           aria-posinset={index + 1}
-          style={{ height: `${heightOf(layout, index)}px`, transform: `translateY(${topOf(layout, index)}px)` }}
+          style={{
+            height: `${heightOf(layout, index)}px`,
+            transform: `translateY(${topOf(layout, index)}px)`,
+          }}
         >
           {children(index)}
         </li>

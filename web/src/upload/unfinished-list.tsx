@@ -119,4 +119,3 @@ function UnfinishedRow({ unfinished }: { unfinished: Standing }) {
     </li>
   );
 }
-

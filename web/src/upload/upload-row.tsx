@@ -1,6 +1,5 @@
 /** One file on its way: answered at once, then what becomes of it, live. */
-import { useSignal } from "@preact/signals";
-import { useComputed } from "@preact/signals";
+import { useComputed, useSignal } from "@preact/signals";
 import type { ComponentChildren } from "preact";
 import { foundWords, progressWords, statusKind, statusText, tookWords } from "../documents/facts.ts";
 import { documentPath, Link } from "../router.tsx";
@@ -59,9 +58,7 @@ export function UploadRow({ upload }: { upload: Upload }) {
       <div class="upload-foot">
         <p class="upload-facts">{factsOf(view, row, size_bytes, collection).join(" · ")}</p>
         <div class="upload-actions">
-          {underWay && (
-            <RowButton name={filename} text="Stop" icon="stop" onClick={() => queue.stop(id)} />
-          )}
+          {underWay && <RowButton name={filename} text="Stop" icon="stop" onClick={() => queue.stop(id)} />}
           {active && (
             <RowButton
               name={filename}
@@ -135,7 +132,11 @@ function pillKind({ state }: UploadView, row: Row | undefined): string {
   return row && state === "answered" ? statusKind(row) : "pending";
 }
 
-function SentBar({ filename, size_bytes, view }: Pick<Upload, "filename" | "size_bytes"> & { view: UploadView }) {
+function SentBar({
+  filename,
+  size_bytes,
+  view,
+}: Pick<Upload, "filename" | "size_bytes"> & { view: UploadView }) {
   const percent = size_bytes === 0 ? 100 : Math.min(100, Math.round((view.sent / size_bytes) * 100));
   return (
     <div

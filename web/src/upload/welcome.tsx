@@ -30,8 +30,8 @@ export function Welcome() {
       <div class="upload-welcome-words">
         <h2 id="welcome-title">Put a document in, search it a moment later</h2>
         <p>
-          Drop files or folders anywhere on this page. Each is stored safely and answered at once; then you can
-          watch what becomes of it.
+          Drop files or folders anywhere on this page. Each is stored safely and answered at once; then you
+          can watch what becomes of it.
         </p>
         <div class="actions">
           <PickButtons />
