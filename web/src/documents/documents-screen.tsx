@@ -1,6 +1,6 @@
 /** Every document, as far as one scrolls. */
 import { useComputed, useSignal } from "@preact/signals";
-import { useCallback, useEffect, useMemo, useRef } from "preact/hooks";
+import { useCallback, useEffect, useRef } from "preact/hooks";
 import { documentPath, Link, navigate, place, withQuery } from "../router.tsx";
 import { sluice } from "../session.ts";
 import { isTyping } from "../shortcuts.tsx";
@@ -34,7 +34,7 @@ const CARD_PX = 106;
 
 export function DocumentsScreen() {
   const { path, query: parameters } = place.value;
-  const last = useRef<ListQuery>();
+  const last = useRef<ListQuery | undefined>(undefined);
   // Another screen's address is none of this one's, in the moment before it takes the place of this.
   if (path === "/documents" || last.current === undefined) last.current = queryOf(parameters);
   const query = last.current;

@@ -45,7 +45,7 @@ export function StatusChoice({ query, counts }: FilterBarProps) {
 
 export function TextFilter({ query }: { query: ListQuery }) {
   const input = useRef<HTMLInputElement>(null);
-  const timer = useRef<ReturnType<typeof setTimeout>>();
+  const timer = useRef<ReturnType<typeof setTimeout> | undefined>(undefined);
   useEffect(() => {
     // By the way back, or a link; not while somebody types.
     if (document.activeElement !== input.current) input.current!.value = query.text;

@@ -20,7 +20,7 @@ interface VirtualListProps {
   children: (index: number) => ComponentChildren;
   label: string;
   class?: string;
-  handle?: RefObject<VirtualListHandle>;
+  handle?: RefObject<VirtualListHandle | null>;
   /** A row that is drawn wherever it is: the one that has the focus. */
   pinned?: number | undefined;
   /** Told which rows are drawn, the end exclusive. */

@@ -39,7 +39,7 @@ export function PickButtons() {
       <input
         ref={folder}
         type="file"
-        webkitdirectory
+        {...{ webkitdirectory: true }}
         hidden
         aria-label="Folder to upload"
         onChange={(event) => taken(event.currentTarget)}
