@@ -5,6 +5,7 @@ import type { Readable } from "node:stream";
 import { describe, expect } from "vitest";
 import type { BlobInfo, BlobStore } from "../src/ports/blob-store.ts";
 import { type Gaps, testUnlessGap } from "./gaps.ts";
+import { describeResumablePuts } from "./resumable-puts.ts";
 
 export interface BlobHarness {
   store: BlobStore;
@@ -306,6 +307,8 @@ export function describeBlobStore(name: string, open: () => Promise<BlobHarness>
         expect(() => store.localPath?.("../a")).toThrow();
       },
     );
+
+    describeResumablePuts(register);
 
     check("check succeeds, again and again, and leaves nothing", async (store) => {
       await Promise.all([store.check(), store.check()]);

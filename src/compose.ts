@@ -33,7 +33,10 @@ import { createCommands } from "./intake/commands.ts";
 import { createDirectUploads } from "./intake/direct-upload.ts";
 import { detectMediaType } from "./intake/media-type.ts";
 import { relay } from "./intake/relay.ts";
+import { createResumableUploads } from "./intake/resumable-upload.ts";
 import { createUploads } from "./intake/upload.ts";
+import { createUploadLocks } from "./intake/upload-locks.ts";
+import { createUploadSweep } from "./intake/upload-sweep.ts";
 import { type BackupOptions, type BackupResult, backUp } from "./maintenance/backup.ts";
 import { type VerifyFinding, type VerifyOptions, verify } from "./maintenance/verify.ts";
 import type { ApiKeyStore } from "./ports/api-key-store.ts";
@@ -265,15 +268,15 @@ export function composeIntake(config: Config, adapters: Adapters, log: Log) {
     relay({ ...adapters, follower, log }, publisher, stopping.signal),
   );
   const admit = createAdmission(adapters, config.admission);
+  const accepts = (media_type: string) => extractor.media_types.has(media_type);
+  const { max_upload_bytes, upload_expiry_ms, max_attempts } = config;
+  const intake = { ...adapters, admit, accepts, max_upload_bytes, upload_expiry_ms, max_attempts };
+  const beginUpload = createUploads(intake);
   return {
-    offerDirectUpload: createDirectUploads({ ...adapters, admit, max_upload_bytes: config.max_upload_bytes }),
-    beginUpload: createUploads({
-      ...adapters,
-      admit,
-      accepts: (media_type) => extractor.media_types.has(media_type),
-      max_upload_bytes: config.max_upload_bytes,
-      max_attempts: config.max_attempts,
-    }),
+    offerDirectUpload: createDirectUploads(intake),
+    beginUpload,
+    resumableUploads: createResumableUploads({ ...intake, beginUpload }),
+    uploadLocks: createUploadLocks(adapters),
     collections: createCollections({ ...adapters, chunking: config.chunk }),
     commands: createCommands({ ...adapters, max_attempts: config.max_attempts }),
     search: createSearch({
@@ -326,6 +329,11 @@ export function composeWorker(config: Config, adapters: Adapters, log: Log, work
       await Promise.all([tender.stop(), worker.stop(deadline_ms)]);
     },
   };
+}
+
+/** What a process that sweeps has to know of resumable uploads. */
+export function composeUploadSweep({ upload_expiry_ms }: Config, adapters: Adapters) {
+  return createUploadSweep({ ...adapters, upload_expiry_ms }, createUploadLocks(adapters));
 }
 
 /** What an operator does with the whole, beside everything that goes on in it. */

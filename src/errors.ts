@@ -107,6 +107,30 @@ export const errorTable = {
     title: "The bytes of this direct upload are not in the store",
     fix: "Send them with the request that `POST /v1/direct-uploads` answered, then confirm; what stays unconfirmed for six hours is removed.",
   },
+  upload_offset_mismatch: {
+    status: 409,
+    retryable: false,
+    title: "The bytes do not go on where the upload stands",
+    fix: "Ask with `HEAD` for its Upload-Offset, and send what comes after it.",
+  },
+  upload_in_use: {
+    status: 423,
+    retryable: true,
+    title: "Another request writes to this upload",
+    fix: "Wait for the time in Retry-After, ask with `HEAD` where it stands and go on from there.",
+  },
+  upload_expired: {
+    status: 410,
+    retryable: false,
+    title: "The upload was left alone for too long and is gone",
+    fix: "Create a new one with `POST /v1/uploads`; SLUICE_UPLOAD_EXPIRY_SECONDS says how long one is kept.",
+  },
+  tus_version_unsupported: {
+    status: 412,
+    retryable: false,
+    title: "The request does not speak the tus protocol in version 1.0.0",
+    fix: "Send `Tus-Resumable: 1.0.0` with every request about an upload.",
+  },
   direct_upload_unavailable: {
     status: 501,
     retryable: false,

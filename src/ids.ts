@@ -3,7 +3,7 @@
  * without its dashes. Ids of one kind sort by the millisecond in which they were made.
  */
 
-export type IdKind = "doc" | "job" | "evt" | "cor" | "blob" | "lease" | "key" | "wrk" | "req";
+export type IdKind = "doc" | "job" | "evt" | "cor" | "blob" | "lease" | "key" | "wrk" | "req" | "upl";
 export type Id<K extends IdKind = IdKind> = `${K}_${string}`;
 
 /** Makes ids from a clock (Unix milliseconds) and a source of random bytes, both given, so that a run can be repeated. */
@@ -38,4 +38,14 @@ export function isId<K extends IdKind>(kind: K, value: string): value is Id<K> {
 /** A chunk's id is derived, so that writing the same chunk twice is one chunk: document, version, place in it. */
 export function chunkId(document_id: string, version: number, ordinal: number): string {
   return `chk_${document_id.slice("doc_".length)}_${version}_${ordinal}`;
+}
+
+/** The blob that the bytes of a resumable upload become. */
+export function blobOfUpload(upload_id: string): string {
+  return `blob_${upload_id.slice("upl_".length)}`;
+}
+
+/** The resumable upload whose bytes a blob would be, if there is one. */
+export function uploadOfBlob(blob_id: string): string {
+  return `upl_${blob_id.slice("blob_".length)}`;
 }

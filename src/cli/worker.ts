@@ -1,6 +1,6 @@
 /** `sluice worker`: one worker process against the data folder. As many as wanted may run. */
 import { constants, setPriority } from "node:os";
-import { composeWorker, openAdapters } from "../compose.ts";
+import { composeUploadSweep, composeWorker, openAdapters } from "../compose.ts";
 import { loadConfig } from "../config/config.ts";
 import { sweepBlobs } from "../worker/sweep.ts";
 import { createLogger } from "./logger.ts";
@@ -18,6 +18,7 @@ export async function worker(given?: string): Promise<void> {
   // starts from now on (extraction children): not the thread that writes, which must never hold the lock and wait.
   setPriority(constants.priority.PRIORITY_BELOW_NORMAL);
   const running = composeWorker(config, adapters, log, given ?? system.newId("wrk"));
+  const uploads = composeUploadSweep(config, adapters);
   const stopping = new AbortController();
   onShutdown(
     async () => {
@@ -32,8 +33,8 @@ export async function worker(given?: string): Promise<void> {
   sayReady();
   while (!stopping.signal.aborted) {
     try {
-      const removed = await sweepBlobs(adapters, stopping.signal);
-      if (removed > 0) log.info({ removed }, "removed blobs that nothing named");
+      const removed = await sweepBlobs({ ...adapters, uploads }, stopping.signal);
+      if (removed > 0) log.info({ removed }, "removed blobs that nothing named, and expired uploads");
     } catch (error) {
       log.warn({ err: error }, "sweeping failed; trying again later");
     }

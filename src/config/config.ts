@@ -35,6 +35,8 @@ export interface Config {
   workers: number;
   worker_concurrency: number;
   max_upload_bytes: number;
+  /** How long a resumable upload is kept after its last byte. */
+  upload_expiry_ms: number;
   admission: {
     max_concurrent_uploads: number;
     max_queued: number;
@@ -217,6 +219,7 @@ function toConfig(values: Settings): Config {
     workers: values.SLUICE_WORKERS,
     worker_concurrency: values.SLUICE_WORKER_CONCURRENCY,
     max_upload_bytes: values.SLUICE_MAX_UPLOAD_BYTES,
+    upload_expiry_ms: values.SLUICE_UPLOAD_EXPIRY_SECONDS * 1_000,
     admission: {
       max_concurrent_uploads: values.SLUICE_MAX_CONCURRENT_UPLOADS,
       max_queued: values.SLUICE_MAX_QUEUED,

@@ -113,6 +113,9 @@ const limits = {
   SLUICE_MAX_CONCURRENT_UPLOADS: integer(1, 100_000)
     .default(128)
     .describe("uploads received at a time; more are refused with 503"),
+  SLUICE_UPLOAD_EXPIRY_SECONDS: integer(1, 31_536_000)
+    .default(86_400)
+    .describe("how long a resumable upload is kept after its last byte"),
   SLUICE_MAX_QUEUED: integer(1, Number.MAX_SAFE_INTEGER)
     .default(1_000_000)
     .describe("documents that may wait for a worker; then uploads are refused with 503"),

@@ -59,12 +59,15 @@ export async function lookAtStored(
   const found = isId("blob", upload_id) ? await directOf(blobs).stat(blob_key) : undefined;
   if (!found) throw new SluiceError("upload_incomplete", `No bytes have arrived for ${upload_id}.`);
   refuseLarger(found.size_bytes, max_upload_bytes);
-  // Of nothing, no range can be asked for.
-  const parts =
-    found.size_bytes === 0 ? [] : await (await blobs.get(blob_key, { end: HEAD_BYTES })).toArray();
-  const head = Buffer.concat(parts);
+  const head = await headOf(blobs, blob_key, found.size_bytes);
   const sha256 = found.sha256 ?? (await hashOf(blobs, blob_key));
   return { size_bytes: found.size_bytes, sha256, head };
+}
+
+export async function headOf(blobs: BlobStore, blob_key: string, size_bytes: number): Promise<Buffer> {
+  // Of nothing, no range can be asked for.
+  if (size_bytes === 0) return Buffer.alloc(0);
+  return Buffer.concat(await (await blobs.get(blob_key, { end: HEAD_BYTES })).toArray());
 }
 
 function refuseLarger(size_bytes: number, max_upload_bytes: number): void {

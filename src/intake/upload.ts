@@ -17,7 +17,7 @@ import {
   type IdempotentAnswer,
 } from "../ports/document-store.ts";
 import type { System } from "../ports/system.ts";
-import { lookAtStored } from "./direct-upload.ts";
+import { headOf, lookAtStored } from "./direct-upload.ts";
 import { detectMediaType, HEAD_BYTES } from "./media-type.ts";
 
 /** What an upload answers for each document. */
@@ -67,6 +67,11 @@ export interface Upload {
    */
   addStored(upload_id: string, file: UploadFile): Promise<void>;
   /**
+   * Takes a resumable put whose bytes are all here, and makes a blob of it. The blob stays, whatever becomes of the upload.
+   * @throws SluiceError unsupported_media_type, storage_unavailable
+   */
+  addFinished(blob_key: string, file: UploadFile): Promise<void>;
+  /**
    * The transaction. When it resolves, everything is durable.
    * @throws SluiceError not_found (document_id), invalid_request (several files for one document_id),
    *   duplicate_content, idempotency_key_reused, storage_unavailable, conflict
@@ -88,6 +93,14 @@ export interface UploadDependencies {
   max_attempts: number;
 }
 
+export interface BeginOptions {
+  idempotency_key?: string | undefined;
+  size_bytes?: number;
+  admitted?: boolean;
+}
+
+export type BeginUpload = ReturnType<typeof createUploads>;
+
 /** Rounds of read, decide, commit before an upload gives up; each lost round means that somebody else won one. */
 const MAX_ROUNDS = 20;
 
@@ -101,14 +114,15 @@ export function createUploads(dependencies: UploadDependencies) {
    *
    * @param request_id names the command in the events that it causes
    * @param size_bytes of the whole body, where it is known
+   * @param admitted it was let in before, by whoever took its bytes
    * @throws SluiceError overloaded, queue_full, storage_full, idempotency_key_in_use
    */
   return async function beginUpload(
     tenant_id: string,
     request_id: string,
-    { idempotency_key, size_bytes }: { idempotency_key?: string | undefined; size_bytes?: number } = {},
+    { idempotency_key, size_bytes, admitted = false }: BeginOptions = {},
   ): Promise<Upload> {
-    const leave = (await dependencies.admit?.(tenant_id, size_bytes)) ?? (() => {});
+    const leave = (admitted ? undefined : await dependencies.admit?.(tenant_id, size_bytes)) ?? (() => {});
     const running = `${tenant_id}\n${idempotency_key}`;
     if (idempotency_key !== undefined) {
       if (runningKeys.has(running)) {
@@ -144,14 +158,14 @@ export function createUploads(dependencies: UploadDependencies) {
       kept.add(blob_key);
     }
 
-    async function typeOf(head: Buffer, file: UploadFile): Promise<string> {
-      const media_type = await detectMediaType(head, file.filename, file.declared_media_type);
-      if (dependencies.accepts(media_type)) return media_type;
-      throw new SluiceError(
-        "unsupported_media_type",
-        `${file.filename} is ${media_type}, which can't be read. Convert it to PDF, DOCX, HTML or plain text; docs/formats.md lists what is read.`,
-      );
+    async function addFinished(blob_key: string, file: UploadFile): Promise<void> {
+      kept.add(blob_key);
+      const stored = await blobs.resumable.finish(blob_key);
+      const media_type = await typeOf(await headOf(blobs, blob_key, stored.size_bytes), file);
+      staged.push({ ...stored, blob_key, filename: file.filename, media_type });
     }
+
+    const typeOf = (head: Buffer, file: UploadFile) => readableType(dependencies.accepts, head, file);
 
     async function* limited(source: AsyncIterable<Uint8Array>, filename: string) {
       let size = 0;
@@ -279,8 +293,25 @@ export function createUploads(dependencies: UploadDependencies) {
       await Promise.all(left.map((key) => blobs.delete(key)));
     }
 
-    return { add, addStored, accept, end };
+    return { add, addStored, addFinished, accept, end };
   };
+}
+
+/**
+ * @param head the first bytes of the file
+ * @throws SluiceError unsupported_media_type
+ */
+export async function readableType(
+  accepts: (media_type: string) => boolean,
+  head: Buffer,
+  file: UploadFile,
+): Promise<string> {
+  const media_type = await detectMediaType(head, file.filename, file.declared_media_type);
+  if (accepts(media_type)) return media_type;
+  throw new SluiceError(
+    "unsupported_media_type",
+    `${file.filename} is ${media_type}, which can't be read. Convert it to PDF, DOCX, HTML or plain text; docs/formats.md lists what is read.`,
+  );
 }
 
 function replay(earlier: IdempotentAnswer, fingerprint: string, key: string): UploadAnswer {

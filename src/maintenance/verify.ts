@@ -3,6 +3,7 @@
  * others work: what they change meanwhile is looked at again before it is told.
  */
 import { SluiceError } from "../errors.ts";
+import { isAwaited } from "../intake/upload-record.ts";
 import type { Finding, FindingCode } from "./finding.ts";
 import { describe, type InspectOptions, inspectDocument } from "./inspect.ts";
 import { inspectJob } from "./inspect-job.ts";
@@ -173,7 +174,7 @@ async function* verifyBlobs(
       const unnamed = keys.filter((key) => !named.has(key));
       const since = unnamed.length === 0 ? new Set() : await documents.referencedBlobs(unnamed);
       for (const blob_key of unnamed) {
-        if (since.has(blob_key)) continue;
+        if (since.has(blob_key) || (await isAwaited(blobs, blob_key))) continue;
         const message = `${blob_key} (${batch.get(blob_key)} bytes) belongs to nothing`;
         yield await settle(dependencies, options, {
           code: "stray_blob",
@@ -187,6 +188,8 @@ async function* verifyBlobs(
     };
     for await (const { key, size_bytes, modified_at } of blobs.list("")) {
       if (system.now() - modified_at < MIN_AGE_MS) continue;
+      // The record of a resumable upload: the sweeper knows when it has expired.
+      if (/\/upl_[^/]*$/.test(key)) continue;
       batch.set(key, size_bytes);
       if (batch.size === BATCH) yield* judge();
     }

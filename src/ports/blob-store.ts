@@ -38,6 +38,43 @@ export interface DirectUpload {
 }
 
 /**
+ * Puts whose bytes come in several pieces, over many requests, through any process. Nothing of one can be read as a blob,
+ * nor is listed, before `finish`. Who calls sees to it that one writes at a time; should two all the same, with the same
+ * bytes at the same places, both MUST be harmless.
+ */
+export interface ResumablePuts {
+  /**
+   * How far the put under this key has come: bytes that survive the end of any process, without holes. MUST never become
+   * less but by `discard` or `delete`. Undefined when nothing has come, or all of it is gone; of a finished put, the
+   * blob's.
+   */
+  state(key: string): Promise<{ size_bytes: number; modified_at: number } | undefined>;
+  /**
+   * Takes the bytes from `offset` on, which MUST be the size, else nothing is taken.
+   * MUST resolve only when the bytes would survive a power cut. MUST keep what arrived when the source fails or the signal
+   * fires, and then reject with that error unchanged. MUST never hold the bytes whole.
+   * @returns the size then
+   * @throws SluiceError `upload_offset_mismatch`; `storage_unavailable` when bytes cannot be kept
+   */
+  append(
+    key: string,
+    offset: number,
+    source: AsyncIterable<Uint8Array>,
+    options?: { signal?: AbortSignal },
+  ): Promise<number>;
+  /** The first bytes of an unfinished put, at most `limit` and at most a few MiB. */
+  head(key: string, limit: number): Promise<Buffer>;
+  /**
+   * Makes a blob of what came; of nothing, an empty one. MUST resolve only when the blob would survive a power cut, with
+   * the size and hash of what is stored. MUST give the same answer again, also when a process died in an earlier call.
+   * @throws SluiceError `storage_unavailable`
+   */
+  finish(key: string): Promise<StoredBlob>;
+  /** Removes what came of an unfinished put; a blob stays. MUST succeed when there is nothing. */
+  discard(key: string): Promise<void>;
+}
+
+/**
  * Bytes under keys. A key is one or more segments of [A-Za-z0-9._-] joined by "/", the first one the tenant.
  * Keys are written once: nobody puts under a key that exists.
  */
@@ -73,6 +110,7 @@ export interface BlobStore {
    * @returns how many were removed
    */
   removeUnfinished?(older_than_ms: number): Promise<number>;
+  resumable: ResumablePuts;
   /** Where clients can put their bytes themselves. */
   direct?: DirectUpload;
   /** Proves that a put would work now, by doing a small one. @throws SluiceError as `put` does. */

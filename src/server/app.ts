@@ -30,6 +30,7 @@ import { operationsRoutes } from "./routes/operations.ts";
 import { reindexRoutes } from "./routes/reindex.ts";
 import { searchRoutes } from "./routes/search.ts";
 import { sessionRoutes } from "./routes/session.ts";
+import { uploadRoutes } from "./routes/uploads.ts";
 
 export type { App, AppDependencies } from "./dependencies.ts";
 
@@ -101,7 +102,7 @@ export async function buildApp(dependencies: AppDependencies): Promise<App> {
     const { url: route = "unmatched", config } = request.routeOptions;
     const seconds = reply.elapsedTime / 1_000;
     if (!config.endless) metrics.observeRequest(request.method, route, reply.statusCode, seconds);
-    if (request.method === "POST" && route === "/v1/documents" && reply.statusCode < 300) {
+    if (config.acknowledges && request.subject && reply.statusCode < 300) {
       metrics.observeAck(seconds);
     }
     const level = config.probe ? "debug" : "info";
@@ -118,6 +119,7 @@ export async function buildApp(dependencies: AppDependencies): Promise<App> {
     });
     documentRoutes(api, dependencies);
     directUploadRoutes(api, dependencies);
+    uploadRoutes(api, dependencies, stopping.signal);
     documentContentRoutes(api, dependencies);
     collectionRoutes(api, dependencies);
     jobRoutes(api, dependencies);
@@ -139,6 +141,8 @@ export async function buildApp(dependencies: AppDependencies): Promise<App> {
   const cutUnusedConnections = trackUnusedConnections(app.server);
   app.addHook("preClose", async () => {
     stopping.abort();
+    // What has come of a resumable upload stays; its client goes on elsewhere.
+    dependencies.uploadLocks.leaveAll();
     cutUnusedConnections();
     streams.close();
   });

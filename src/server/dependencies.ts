@@ -7,7 +7,9 @@ import type { Config } from "../config/config.ts";
 import type { Collections } from "../intake/collections.ts";
 import type { Commands } from "../intake/commands.ts";
 import type { createDirectUploads } from "../intake/direct-upload.ts";
-import type { createUploads } from "../intake/upload.ts";
+import type { ResumableUploads } from "../intake/resumable-upload.ts";
+import type { BeginUpload } from "../intake/upload.ts";
+import type { UploadLocks } from "../intake/upload-locks.ts";
 import type { ApiKeyStore } from "../ports/api-key-store.ts";
 import type { BlobStore } from "../ports/blob-store.ts";
 import type { DocumentStore } from "../ports/document-store.ts";
@@ -30,7 +32,9 @@ export interface AppDependencies {
   keys: ApiKeyStore;
   extractor: Pick<Extractor, "media_types">;
   embedder: Pick<Embedder, "embedder_id">;
-  beginUpload: ReturnType<typeof createUploads>;
+  beginUpload: BeginUpload;
+  resumableUploads: ResumableUploads;
+  uploadLocks: UploadLocks;
   offerDirectUpload: ReturnType<typeof createDirectUploads>;
   commands: Commands;
   collections: Collections;
@@ -68,6 +72,8 @@ declare module "fastify" {
   interface FastifyContextConfig {
     /** The handler reads the request's body itself. */
     streams_body?: boolean;
+    /** Its answer, where it names a document, is the acknowledgement of an upload. */
+    acknowledges?: boolean;
     /** The answer lasts as long as the client stays: no timing, and it is told when the server stops. */
     endless?: boolean;
     /** Asked for by machines every few seconds: logged at debug only. */

@@ -166,7 +166,7 @@ function retryAfterSeconds(error: SluiceError, status: number): number | undefin
  * Lets a client that is still sending read its refusal: a connection closed at once would be reset under it, and
  * one never closed would let it send for ever.
  */
-function linger(request: FastifyRequest): void {
+export function linger(request: FastifyRequest): void {
   const { raw } = request;
   if (raw.destroyed) return;
   raw.unpipe();

@@ -16,7 +16,9 @@ import type { EventData, EventType, SluiceEvent } from "../../src/events.ts";
 import { createCollections } from "../../src/intake/collections.ts";
 import { createCommands } from "../../src/intake/commands.ts";
 import { createDirectUploads } from "../../src/intake/direct-upload.ts";
+import { createResumableUploads } from "../../src/intake/resumable-upload.ts";
 import { createUploads } from "../../src/intake/upload.ts";
+import { createUploadLocks } from "../../src/intake/upload-locks.ts";
 import type { Lease } from "../../src/job.ts";
 import type { ApiKey } from "../../src/ports/api-key-store.ts";
 import type { BlobStore } from "../../src/ports/blob-store.ts";
@@ -35,6 +37,8 @@ export interface ServerOptions {
   allowed_origins?: string[];
   blobs?: BlobStore;
   page_dir?: string;
+  upload_expiry_ms?: number;
+  admit?: (tenant_id: string, size_bytes?: number) => Promise<() => void>;
   /** Log lines, as parsed objects. */
   onLog?: (line: Record<string, unknown>) => void;
 }
@@ -61,6 +65,17 @@ export async function startServer(options: ServerOptions = {}) {
     { level: "debug" },
     { write: (line: string) => options.onLog?.(JSON.parse(line) as Record<string, unknown>) },
   );
+  const intake = {
+    system,
+    blobs,
+    documents,
+    accepts: (type: string) => readable.has(type),
+    max_upload_bytes,
+    max_attempts: 3,
+    upload_expiry_ms: options.upload_expiry_ms ?? 86_400_000,
+    ...(options.admit ? { admit: options.admit } : {}),
+  };
+  const beginUpload = createUploads(intake);
   const app = await buildApp({
     config: {
       max_upload_bytes,
@@ -77,14 +92,9 @@ export async function startServer(options: ServerOptions = {}) {
     blobs,
     keys,
     offerDirectUpload: createDirectUploads({ system, blobs, max_upload_bytes }),
-    beginUpload: createUploads({
-      system,
-      blobs,
-      documents,
-      accepts: (type) => readable.has(type),
-      max_upload_bytes,
-      max_attempts: 3,
-    }),
+    beginUpload,
+    resumableUploads: createResumableUploads({ ...intake, beginUpload }),
+    uploadLocks: createUploadLocks(intake),
     collections: createCollections({
       system,
       documents,

@@ -4,6 +4,7 @@ import { createHash } from "node:crypto";
 import type { Readable } from "node:stream";
 import { bytesInput } from "../../src/adapters/extract/input.ts";
 import { readPlainText } from "../../src/adapters/extract/plain.ts";
+import { createMemoryResumablePuts } from "../../src/adapters/memory/resumable.ts";
 import { createMemoryState, type MemoryState } from "../../src/adapters/memory/state.ts";
 import { type ErrorCode, SluiceError } from "../../src/errors.ts";
 import type { SluiceEvent } from "../../src/events.ts";
@@ -85,6 +86,8 @@ export function simulatedBlobs(scheduler: Scheduler, { blobs }: Outside): BlobSt
       }
     },
     localPath: (key) => key,
+    // Uploads here come in one piece.
+    resumable: createMemoryResumablePuts(blobs, () => {}),
     async check() {},
   };
 }

@@ -63,6 +63,7 @@ interface LinkProps {
   id?: string;
   class?: string;
   title?: string;
+  tabIndex?: number;
   "aria-current"?: "page" | undefined;
   "aria-label"?: string;
   children?: ComponentChildren;

@@ -26,6 +26,7 @@ import {
   toSluiceError,
 } from "./s3-client.ts";
 import { createS3DirectUpload } from "./s3-direct.ts";
+import { createS3ResumablePuts } from "./s3-resumable.ts";
 import { createTurns, uploadToS3 } from "./s3-upload.ts";
 
 export interface S3BlobStore extends BlobStore {
@@ -106,22 +107,24 @@ export function createS3BlobStore(options: S3BlobStoreOptions): S3BlobStore {
     await answer(client.send(new DeleteObjectCommand({ Bucket, Key })));
   };
 
+  const get: BlobStore["get"] = async (key, { start = 0, end = Number.POSITIVE_INFINITY } = {}) => {
+    const Key = objectKey(prefix, key);
+    const last = Number.isFinite(end) ? end - 1 : undefined;
+    const nothing = last !== undefined && last < start;
+    const whole = start === 0 && last === undefined;
+    const range = nothing ? "bytes=0-0" : whole ? undefined : `bytes=${start}-${last ?? ""}`;
+    const first = await open(Key, key, range, undefined);
+    if (!first || nothing) {
+      (first?.Body as Readable | undefined)?.destroy();
+      return Readable.from([], { objectMode: false });
+    }
+    return Readable.from(bytesOf(first, Key, key, start, last), { objectMode: false });
+  };
+
   return {
     put: async (key, source, putOptions) => put(objectKey(prefix, key), source, putOptions?.signal),
 
-    get: async (key, { start = 0, end = Number.POSITIVE_INFINITY } = {}) => {
-      const Key = objectKey(prefix, key);
-      const last = Number.isFinite(end) ? end - 1 : undefined;
-      const nothing = last !== undefined && last < start;
-      const whole = start === 0 && last === undefined;
-      const range = nothing ? "bytes=0-0" : whole ? undefined : `bytes=${start}-${last ?? ""}`;
-      const first = await open(Key, key, range, undefined);
-      if (!first || nothing) {
-        (first?.Body as Readable | undefined)?.destroy();
-        return Readable.from([], { objectMode: false });
-      }
-      return Readable.from(bytesOf(first, Key, key, start, last), { objectMode: false });
-    },
+    get,
 
     delete: async (key) => remove(objectKey(prefix, key)),
 
@@ -169,6 +172,28 @@ export function createS3BlobStore(options: S3BlobStoreOptions): S3BlobStore {
         };
       }
     },
+
+    resumable: createS3ResumablePuts({
+      client,
+      bucket: Bucket,
+      encryption,
+      part_bytes,
+      sending,
+      answer,
+      objectKey: (key) => objectKey(prefix, key),
+      put: (key, source) => {
+        const target = {
+          client,
+          bucket: Bucket,
+          key: objectKey(prefix, key),
+          encryption,
+          part_bytes,
+          sending,
+        };
+        return uploadToS3({ ...target, answer, repeated: true }, source, new AbortController().signal);
+      },
+      get,
+    }),
 
     direct,
 

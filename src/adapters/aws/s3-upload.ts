@@ -27,6 +27,8 @@ export interface S3Target {
   encryption: Pick<PutObjectCommandInput, "ServerSideEncryption" | "SSEKMSKeyId">;
   /** Bytes of the first 1,000 parts; each further 1,000 are larger by as much, so that the 10,000 allowed suffice. */
   part_bytes: number;
+  /** Whatever is under the key is the same bytes, so a put whose outcome nobody knows takes nothing away. */
+  repeated?: boolean;
   /** Shared by all uploads: limits the memory that waits for the network. */
   sending: Turns;
   /** Waits for an answer of S3; its errors leave as what the port promises. */
@@ -124,7 +126,7 @@ export async function uploadToS3(
     if (upload_id !== undefined) {
       await quietly(client.send(new AbortMultipartUploadCommand({ Bucket, Key, UploadId: upload_id })));
     }
-    if (asked) await quietly(client.send(new DeleteObjectCommand({ Bucket, Key })));
+    if (asked && !target.repeated) await quietly(client.send(new DeleteObjectCommand({ Bucket, Key })));
     throw signal.aborted ? signal.reason : failed.signal.reason;
   }
 }

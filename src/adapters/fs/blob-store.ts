@@ -10,21 +10,18 @@ import { SluiceError } from "../../errors.ts";
 import type { BlobInfo, BlobStore, StoredBlob } from "../../ports/blob-store.ts";
 import { forEachChunk } from "../for-each-chunk.ts";
 import { createDirectories } from "./directories.ts";
+import { codeOf, isAbsence, storageUnavailable } from "./errors.ts";
+import { createFileWriters, WRITE_BYTES } from "./file-writer.ts";
+import { createFolderResumablePuts, isUnfinished } from "./resumable.ts";
 
 export interface FolderBlobStoreOptions {
   /** Made when it is not there. Everything in it belongs to the store. */
   folder: string;
 }
 
-/** Bytes that go to the disk in one call; network chunks are smaller, and each call costs. */
-const WRITE_BYTES = 256 * 1024;
-/** Write buffers kept for the next put; more are made when more puts run at once. */
-const SPARE_BUFFERS = 32;
-
 export function createFolderBlobStore(options: FolderBlobStoreOptions): BlobStore {
   const folder = resolve(options.folder);
   const directories = createDirectories(folder);
-  const spare: Buffer[] = [];
 
   /** Runs an operation on the disk: whatever goes wrong in it, the bytes can't be kept. */
   const disk = async <T>(operation: () => Promise<T>): Promise<T> => {
@@ -47,54 +44,23 @@ export function createFolderBlobStore(options: FolderBlobStoreOptions): BlobStor
     }
   };
 
-  /** Copies the source to the file: one buffer is filled while the other is written and hashed. */
+  const openWriter = createFileWriters(disk);
+
+  /** Copies the source to the file, hashing on the way. */
   const copy = async (
     file: FileHandle,
     chunks: AsyncIterable<Uint8Array>,
     signal: AbortSignal | undefined,
   ): Promise<StoredBlob> => {
     const hash = createHash("sha256");
-    let filling = spare.pop() ?? Buffer.allocUnsafeSlow(WRITE_BYTES);
-    let resting = spare.pop() ?? Buffer.allocUnsafeSlow(WRITE_BYTES);
-    let filled = 0;
-    let size_bytes = 0;
-    let writing: Promise<void> = Promise.resolve();
-    const flush = async () => {
-      await writing;
-      const bytes = filling.subarray(0, filled);
-      writing = disk(() => writeAll(file, bytes, size_bytes));
-      // Awaited before the next flush and at the end; until then, nobody else needs to hear of it.
-      writing.catch(() => {});
-      hash.update(bytes);
-      size_bytes += filled;
-      filled = 0;
-      [filling, resting] = [resting, filling];
-    };
+    const writer = openWriter(file, { position: 0, onPiece: (bytes) => void hash.update(bytes) });
     try {
-      await forEachChunk(chunks, signal, (chunk) => {
-        if (filled + chunk.length < WRITE_BYTES) {
-          filling.set(chunk, filled);
-          filled += chunk.length;
-          return undefined;
-        }
-        return (async () => {
-          for (let taken = 0; taken < chunk.length; ) {
-            const piece = chunk.subarray(taken, taken + WRITE_BYTES - filled);
-            filling.set(piece, filled);
-            filled += piece.length;
-            taken += piece.length;
-            if (filled === WRITE_BYTES) await flush();
-          }
-        })();
-      });
-      if (filled > 0) await flush();
-      await writing;
+      await forEachChunk(chunks, signal, writer.take);
+      const size_bytes = await writer.end();
+      return { size_bytes, sha256: hash.digest("hex") };
     } finally {
-      // Not before the disk is done with them; an error of that write was thrown above, or comes after another.
-      await writing.catch(() => {});
-      if (spare.length < SPARE_BUFFERS) spare.push(filling, resting);
+      await writer.release();
     }
-    return { size_bytes, sha256: hash.digest("hex") };
   };
 
   const put = async (
@@ -155,6 +121,14 @@ export function createFolderBlobStore(options: FolderBlobStoreOptions): BlobStor
 
     localPath: (key) => pathOf(folder, key),
 
+    resumable: createFolderResumablePuts({
+      directories,
+      pathOf: (key) => pathOf(folder, key),
+      disk,
+      openWriter,
+      put: (path, source) => put(path, source, undefined),
+    }),
+
     freeBytes: async () => {
       await disk(() => directories.ensure(folder));
       const { bavail, bsize } = await disk(() => statfs(folder));
@@ -167,13 +141,6 @@ export function createFolderBlobStore(options: FolderBlobStoreOptions): BlobStor
       await remove(path);
     },
   };
-}
-
-async function writeAll(file: FileHandle, bytes: Uint8Array, position: number): Promise<void> {
-  for (let written = 0; written < bytes.length; ) {
-    const { bytesWritten } = await file.write(bytes, written, bytes.length - written, position + written);
-    written += bytesWritten;
-  }
 }
 
 /**
@@ -222,7 +189,7 @@ async function* walk(
     }
     for (const name of (await unlessGone(folder, () => readdir(inner))) ?? []) {
       const key = `${base}${name}`;
-      if (!key.startsWith(prefix)) continue;
+      if (!key.startsWith(prefix) || isUnfinished(name)) continue;
       const info = await unlessGone(folder, () => stat(join(inner, name)));
       if (info?.isFile()) yield { key, size_bytes: info.size, modified_at: info.mtimeMs };
     }
@@ -237,33 +204,4 @@ async function unlessGone<T>(folder: string, look: () => Promise<T>): Promise<T 
     if (isAbsence(cause)) return undefined;
     throw storageUnavailable(folder, cause);
   }
-}
-
-function codeOf(cause: unknown): string | undefined {
-  return cause instanceof Error && "code" in cause && typeof cause.code === "string" ? cause.code : undefined;
-}
-
-function isAbsence(cause: unknown): boolean {
-  const code = codeOf(cause);
-  return code === "ENOENT" || code === "ENOTDIR";
-}
-
-const explanations: Readonly<Record<string, string>> = {
-  ENOSPC: "the disk is full",
-  EDQUOT: "the disk quota is used up",
-  EROFS: "the file system is read-only",
-  EACCES: "permission denied",
-  EPERM: "permission denied",
-  EIO: "the disk reported an error",
-  EMFILE: "too many open files",
-  ENFILE: "too many open files",
-};
-
-function storageUnavailable(folder: string, cause: unknown): SluiceError {
-  const code = codeOf(cause) ?? "unknown";
-  const told = cause instanceof Error ? cause.message : String(cause);
-  const reason = explanations[code] ? `${explanations[code]} (${code})` : told;
-  return new SluiceError("storage_unavailable", `the folder ${folder} can't keep files: ${reason}`, {
-    cause,
-  });
 }

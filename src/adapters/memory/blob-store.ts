@@ -3,12 +3,13 @@ import { createHash } from "node:crypto";
 import { Readable } from "node:stream";
 import { SluiceError } from "../../errors.ts";
 import type { BlobStore } from "../../ports/blob-store.ts";
+import { createMemoryResumablePuts } from "./resumable.ts";
 
 /** Everything is lost when the process ends. For tests, and for small things inside one process. */
 export function createMemoryBlobStore(): BlobStore {
   const blobs = new Map<string, { bytes: Buffer; modified_at: number }>();
 
-  const store: BlobStore = {
+  return {
     put: async (key, source, options) => {
       requireKey(key);
       if (blobs.has(key)) throw new Error(`a blob is written once, and ${key} exists`);
@@ -38,9 +39,10 @@ export function createMemoryBlobStore(): BlobStore {
       }
     },
 
+    resumable: createMemoryResumablePuts(blobs, requireKey),
+
     check: async () => {},
   };
-  return store;
 }
 
 /** @throws Error when a key is not of the form that the port gives */

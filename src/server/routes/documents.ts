@@ -149,7 +149,7 @@ function uploadRoute(app: App, dependencies: AppDependencies): void {
   app.post(
     "/v1/documents",
     {
-      config: { streams_body: true },
+      config: { streams_body: true, acknowledges: true },
       schema: {
         tags,
         summary: "Upload one or several documents",
