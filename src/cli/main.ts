@@ -63,6 +63,7 @@ program
   )
   .addOption(new Option("--expand <unit>", "show the section around each hit").choices(["section"]))
   .option("--no-rerank", "leave the hits in the order of the search itself")
+  .option("--explain", "say of each hit where it was found by meaning and by words, and how well")
   .action(async (query: string, options) =>
     (await import("./search.ts")).search(query, { ...options, ...output() }),
   );

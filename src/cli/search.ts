@@ -24,6 +24,8 @@ export interface SearchOptions extends OutputOptions {
   /** Default true. */
   rerank?: boolean;
   expand?: "section";
+  /** Whether each hit says which half found it. Default false. */
+  explain?: boolean;
 }
 
 export async function search(query: string, options: SearchOptions): Promise<void> {
@@ -52,10 +54,11 @@ export async function search(query: string, options: SearchOptions): Promise<voi
     process.stderr.write("Nothing found.\n");
     return;
   }
-  print(answer.hits.map((hit, place) => describeHit(hit, place + 1, query)).join("\n\n"));
+  const explain = options.explain ?? false;
+  print(answer.hits.map((hit, place) => describeHit(hit, place + 1, query, explain)).join("\n\n"));
 }
 
-function describeHit(hit: SearchHit, rank: number, query: string): string {
+function describeHit(hit: SearchHit, rank: number, query: string, explain: boolean): string {
   const citation = citationOf(hit.about, hit.heading_path);
   const where = placeOf(hit);
   const place = [
@@ -66,7 +69,15 @@ function describeHit(hit: SearchHit, rank: number, query: string): string {
     styled("dim", hit.score.toFixed(3)),
   ].join("  ");
   const words = wordsOf(query);
-  return `${String(rank).padStart(2)}. ${place}\n    ${emphasise(snippet(shownText(hit), words), words)}`;
+  const why = explain ? `\n    ${styled("dim", explained(hit))}` : "";
+  return `${String(rank).padStart(2)}. ${place}${why}\n    ${emphasise(snippet(shownText(hit), words), words)}`;
+}
+
+/** Such as `by meaning: number 2 (0.713); by words: not found`. */
+export function explained({ match }: Pick<SearchHit, "match">): string {
+  const told = (place: SearchHit["match"]["vector"]) =>
+    place === null ? "not found" : `number ${place.rank} (${place.score.toPrecision(3)})`;
+  return `by meaning: ${told(match.vector)}; by words: ${told(match.keyword)}`;
 }
 
 /** The section, where it was asked for; else the text, below the first line of its table. */

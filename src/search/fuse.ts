@@ -1,7 +1,33 @@
-/** Joins the two halves of a hybrid search into one list. Pure. */
+/** Joins the halves of a search into one list, and keeps what each of them said. Pure. */
+import { z } from "zod";
 import type { IndexHit } from "../ports/vector-index.ts";
 
+export const halfNames = ["vector", "keyword"] as const;
+export type HalfName = (typeof halfNames)[number];
+
+const placeSchema = z
+  .object({
+    rank: z.int().positive().describe("from 1, in that half alone"),
+    score: z.number().describe("what that half gave; compares with no other half's, nor another search's"),
+  })
+  .nullable();
+export const matchSchema = z
+  .object({
+    vector: placeSchema.describe("by meaning: the similarity of the vectors"),
+    keyword: placeSchema.describe("by words: how well they match"),
+  })
+  .describe(
+    "what each half found the hit at, before they were joined; null where it didn't, or wasn't asked",
+  );
+export type Match = z.infer<typeof matchSchema>;
+
+/** A chunk that the index found, by one half or both. */
+export interface MatchedHit extends IndexHit {
+  match: Match;
+}
+
 export interface Half {
+  name: HalfName;
   /** Best first. */
   hits: readonly IndexHit[];
   /** What the best hit of this half gets for being that. */
@@ -19,9 +45,9 @@ export interface Half {
  *   shorter one leaves out doesn't match at all, and so 0 is the lowest
  * @returns every hit once, with its fused score, in the order of `byScore`
  */
-export function fuse(halves: readonly Half[], depth: number): IndexHit[] {
-  const fused = new Map<string, IndexHit>();
-  for (const { hits, weight } of halves) {
+export function fuse(halves: readonly Half[], depth: number): MatchedHit[] {
+  const fused = new Map<string, MatchedHit>();
+  for (const { name, hits, weight } of halves) {
     const highest = hits[0]?.score ?? 0;
     const last = hits.at(-1)?.score ?? 0;
     const lowest = hits.length < depth ? Math.min(0, last) : last;
@@ -30,11 +56,23 @@ export function fuse(halves: readonly Half[], depth: number): IndexHit[] {
       if (seen.has(hit.chunk_id)) continue;
       seen.add(hit.chunk_id);
       const share = highest > lowest ? (hit.score - lowest) / (highest - lowest) : 1;
-      const score = (fused.get(hit.chunk_id)?.score ?? 0) + weight * share;
-      fused.set(hit.chunk_id, { ...hit, score });
+      const before = fused.get(hit.chunk_id);
+      const score = (before?.score ?? 0) + weight * share;
+      const place = { rank: seen.size, score: hit.score };
+      fused.set(hit.chunk_id, { ...hit, score, match: { ...(before?.match ?? unmatched), [name]: place } });
     }
   }
   return [...fused.values()].sort(byScore);
+}
+
+const unmatched: Match = { vector: null, keyword: null };
+
+/** One half's hits as they are, for a search that asks no other. */
+export function alone(name: HalfName, hits: readonly IndexHit[]): MatchedHit[] {
+  return hits.map((hit, place) => ({
+    ...hit,
+    match: { ...unmatched, [name]: { rank: place + 1, score: hit.score } },
+  }));
 }
 
 /** Best first; equal scores in the order of their chunk ids, so that the same search gives the same order. */

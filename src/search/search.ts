@@ -7,9 +7,9 @@ import { searchFilterSchema } from "../filter.ts";
 import type { DocumentStore, LocatedChunk } from "../ports/document-store.ts";
 import type { Log } from "../ports/log.ts";
 import type { Reranker } from "../ports/reranker.ts";
-import type { IndexHit, IndexScope, VectorIndex } from "../ports/vector-index.ts";
+import type { IndexScope, VectorIndex } from "../ports/vector-index.ts";
 import { type EmbedderParts, embedderForQueries, type InForce } from "../reindex/in-force.ts";
-import { byScore, fuse } from "./fuse.ts";
+import { alone, byScore, fuse, type Half, type MatchedHit, matchSchema } from "./fuse.ts";
 import { createReordering } from "./rerank.ts";
 import { expandHits, sectionSchema } from "./sections.ts";
 
@@ -50,6 +50,7 @@ export const searchHitSchema = z.object({
   version: chunkSchema.shape.version,
   text: chunkSchema.shape.text,
   score: z.number().describe("higher is better; compares only within one answer"),
+  match: matchSchema,
   header: chunkSchema.shape.header,
   page: chunkSchema.shape.page,
   sheet: chunkSchema.shape.sheet,
@@ -134,7 +135,7 @@ export function createSearch(
     query: string,
     vector: Float32Array | undefined,
     depth: number,
-  ): Promise<{ ranked: IndexHit[]; mixed: boolean }> {
+  ): Promise<{ ranked: MatchedHit[]; mixed: boolean }> {
     const byWords = mode !== "vector" && /[\p{L}\p{N}]/u.test(query);
     // An all-zero vector is near to nothing: its cosine with anything is undefined.
     const byVector = vector?.some((value) => value !== 0) ? vector : undefined;
@@ -142,11 +143,14 @@ export function createSearch(
       byVector ? index.nearest(scope, byVector, depth) : [],
       byWords ? index.matching(scope, query, depth) : [],
     ]);
-    const halves = [
-      { hits: near, weight: VECTOR_WEIGHT },
-      { hits: matched, weight: 1 - VECTOR_WEIGHT },
+    // In one order where an index has equals in any, so that the same search gives the same ranks.
+    const [byMeaning, byTerms] = [near.toSorted(byScore), matched.toSorted(byScore)];
+    const halves: Half[] = [
+      { name: "vector", hits: byMeaning, weight: VECTOR_WEIGHT },
+      { name: "keyword", hits: byTerms, weight: 1 - VECTOR_WEIGHT },
     ];
-    const ranked = mode === "hybrid" ? fuse(halves, depth) : [...near, ...matched].sort(byScore);
+    const ranked =
+      mode === "hybrid" ? fuse(halves, depth) : alone(mode, mode === "vector" ? byMeaning : byTerms);
     return { ranked, mixed: hasMixedVersions(ranked) };
   }
 
@@ -226,7 +230,7 @@ export function createSearch(
   return { search };
 }
 
-function hasMixedVersions(hits: IndexHit[]): boolean {
+function hasMixedVersions(hits: MatchedHit[]): boolean {
   const versions = new Map<string, number>();
   return hits.some((hit) => {
     const seen = versions.get(hit.document_id);
@@ -236,9 +240,9 @@ function hasMixedVersions(hits: IndexHit[]): boolean {
 }
 
 /** The candidates that are of the searchable version in the one snapshot that `located` was read from. */
-function toHits(candidates: IndexHit[], located: LocatedChunk[]): SearchHit[] {
+function toHits(candidates: MatchedHit[], located: LocatedChunk[]): SearchHit[] {
   const byId = new Map(located.map((item) => [item.chunk.chunk_id, item]));
-  return candidates.flatMap(({ chunk_id, version, score }) => {
+  return candidates.flatMap(({ chunk_id, version, score, match }) => {
     const found = byId.get(chunk_id);
     if (found === undefined) return [];
     const { chunk, document } = found;
@@ -253,6 +257,7 @@ function toHits(candidates: IndexHit[], located: LocatedChunk[]): SearchHit[] {
         version,
         text,
         score,
+        match,
         header,
         page,
         sheet,

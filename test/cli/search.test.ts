@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { snippet, wordsOf } from "../../src/cli/search.ts";
+import { explained, snippet, wordsOf } from "../../src/cli/search.ts";
 
 describe("snippet", () => {
   const filler = "lorem ipsum dolor sit amet ".repeat(30);
@@ -28,4 +28,9 @@ describe("snippet", () => {
     expect(shown.length).toBeGreaterThan(0);
     expect(shown.length).toBeLessThanOrEqual(242);
   });
+});
+
+test("--explain says which half found a hit, at which place and how well", () => {
+  const match = { vector: { rank: 2, score: 0.71349 }, keyword: null };
+  expect(explained({ match })).toBe("by meaning: number 2 (0.713); by words: not found");
 });

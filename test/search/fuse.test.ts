@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import type { IndexHit } from "../../src/ports/vector-index.ts";
-import { fuse, type Half } from "../../src/search/fuse.ts";
+import { alone, fuse, type Half, type HalfName } from "../../src/search/fuse.ts";
 
 const hit = (chunk_id: string, score = 1): IndexHit => ({
   chunk_id,
@@ -9,7 +9,8 @@ const hit = (chunk_id: string, score = 1): IndexHit => ({
   version: 1,
   score,
 });
-const half = (weight: number, scores: Record<string, number>): Half => ({
+const half = (weight: number, scores: Record<string, number>, name: HalfName = "vector"): Half => ({
+  name,
   weight,
   hits: Object.entries(scores).map(([id, score]) => hit(id, score)),
 });
@@ -42,9 +43,23 @@ describe("fuse", () => {
   });
 
   test("a chunk counts once per half, equal scores count fully, ties go by chunk id", () => {
-    expect(fuse([{ weight: 0.4, hits: [hit("a"), hit("a")] }], 2)).toEqual([hit("a", 0.4)]);
+    const twice = fuse([{ name: "vector", weight: 0.4, hits: [hit("a"), hit("a")] }], 2);
+    expect(twice).toEqual([{ ...hit("a", 0.4), match: { vector: { rank: 1, score: 1 }, keyword: null } }]);
     expect(ids(fuse([half(0.5, { b: 3 }), half(0.5, { a: 7 })], 1))).toEqual(["a", "b"]);
     expect(fuse([half(0.4, {}), half(0.6, {})], 50)).toEqual([]);
+  });
+
+  test("keeps each half's rank and score, whatever they were joined to", () => {
+    const fused = fuse([half(0.4, { a: 0.9, b: 0.8 }), half(0.6, { b: 12, c: 6 }, "keyword")], 2);
+    expect(Object.fromEntries(fused.map(({ chunk_id, match }) => [chunk_id, match]))).toEqual({
+      a: { vector: { rank: 1, score: 0.9 }, keyword: null },
+      b: { vector: { rank: 2, score: 0.8 }, keyword: { rank: 1, score: 12 } },
+      c: { vector: null, keyword: { rank: 2, score: 6 } },
+    });
+    expect(alone("keyword", [hit("b", 3), hit("a", 2)])).toEqual([
+      { ...hit("b", 3), match: { vector: null, keyword: { rank: 1, score: 3 } } },
+      { ...hit("a", 2), match: { vector: null, keyword: { rank: 2, score: 2 } } },
+    ]);
   });
 
   test("one half alone keeps its order, scores stay within 0 … 1, and inputs stay as they were", () => {
@@ -56,13 +71,18 @@ describe("fuse", () => {
     fc.assert(
       fc.property(list, list, fc.integer({ min: 1, max: 40 }), (a, b, depth) => {
         const halves = [
-          { weight: 0.4, hits: a.slice(0, depth) },
-          { weight: 0.6, hits: b.slice(0, depth) },
-        ];
+          { name: "vector", weight: 0.4, hits: a.slice(0, depth) },
+          { name: "keyword", weight: 0.6, hits: b.slice(0, depth) },
+        ] satisfies Half[];
         const before = structuredClone(halves);
         const fused = fuse(halves, depth);
         expect(fuse(halves.toReversed(), depth).map(({ chunk_id }) => chunk_id)).toHaveLength(fused.length);
-        for (const { score } of fused) {
+        for (const { chunk_id, score, match } of fused) {
+          for (const { name, hits } of halves) {
+            const at = hits.findIndex((one) => one.chunk_id === chunk_id);
+            const place = at < 0 ? null : { rank: at + 1, score: hits[at]!.score };
+            expect(match[name]).toEqual(place);
+          }
           expect(score).toBeGreaterThanOrEqual(0);
           expect(score).toBeLessThanOrEqual(1 + 1e-9);
         }

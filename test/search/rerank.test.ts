@@ -62,6 +62,10 @@ describe("a search with a reranker", () => {
     expect(answer.reranked).toBe(true);
     expect(answer.texts).toEqual([texts[2], texts[1], texts[0]]);
     expect(answer.hits.map(({ score }) => score)).toEqual(answer.texts.map((text) => text.length));
+    // What the halves said stays as it was.
+    const found = (hits: typeof answer.hits) => Object.fromEntries(hits.map((hit) => [hit.text, hit.match]));
+    expect(answer.hits.map(({ match }) => match.keyword?.rank)).not.toEqual([1, 2, 3]);
+    expect(found(answer.hits)).toEqual(found((await ask({ rerank: false })).hits));
   });
 
   test("gives it more than is asked for, so that it can lift what stood lower", async () => {

@@ -199,6 +199,10 @@ describe("an answer", () => {
           version: 3,
           text: "invoices are due",
           score: 1,
+          match: {
+            vector: { rank: 1, score: expect.closeTo(Math.SQRT1_2, 0) },
+            keyword: { rank: 1, score: 1 },
+          },
           header: "| Name |",
           page: 2,
           sheet: "Minerals",
@@ -247,6 +251,34 @@ describe("an answer", () => {
       if (mode !== "hybrid")
         expect(hits.map(({ filename }) => filename)).toEqual(["a.txt", "b.txt", "c.txt"]);
       expect((await search("t1", { query: "apples", mode })).hits).toEqual(hits);
+    }
+  });
+
+  test("says of each hit which half found it, where and how well, in every mode", async () => {
+    await library.publish("a", 1, ["apples"]);
+    await library.publish("b", 1, ["apples and pears"]);
+    await library.publish("c", 1, ["appleses pearses"]);
+    const query = "apples pears";
+    const [hybrid, vector, keyword] = await Promise.all(
+      (["hybrid", "vector", "keyword"] as const).map(async (mode) => {
+        const { hits } = await search("t1", { query, mode });
+        return Object.fromEntries(hits.map(({ document_id, match }) => [document_id, match]));
+      }),
+    );
+    expect(Object.values(keyword!).map(({ keyword: place }) => place)).toEqual([
+      { rank: 1, score: 2 },
+      { rank: 2, score: 2 },
+      { rank: 3, score: 1 },
+    ]);
+    expect(Object.values(keyword!).every((match) => match.vector === null)).toBe(true);
+    const places = Object.values(vector!).map((match) => match.vector);
+    expect(places.map((place) => place?.rank)).toEqual(places.map((_, at) => at + 1));
+    expect(Object.values(vector!).every((match) => match.keyword === null)).toBe(true);
+    for (const [document_id, match] of Object.entries(hybrid!)) {
+      expect(match).toEqual({
+        vector: vector![document_id]?.vector ?? null,
+        keyword: keyword![document_id]?.keyword ?? null,
+      });
     }
   });
 

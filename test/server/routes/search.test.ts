@@ -24,10 +24,14 @@ describe("POST /v1/search", () => {
       heading_path: ["Top"],
       metadata: { year: 2024 },
       page: null,
+      match: { vector: null, keyword: { rank: 1, score: expect.any(Number) } },
     });
     expect(text.slice(hits[0]?.char_start, hits[0]?.char_end)).toBe(hits[0]?.text);
     const hybrid = await server.request("/v1/search", json({ query: "fox" }));
-    expect(hybrid.json<SearchAnswer>().hits[0]?.text).toBe("the quick fox");
+    expect(hybrid.json<SearchAnswer>().hits[0]).toMatchObject({
+      text: "the quick fox",
+      match: { vector: { rank: expect.any(Number) }, keyword: { rank: 1 } },
+    });
     const both = json({ query: "the dog or the fox", mode: "keyword", expand: "section" });
     const sections = (await server.request("/v1/search", both)).json<SearchAnswer>().hits;
     expect(sections.map(({ section }) => section)).toEqual([
