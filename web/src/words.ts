@@ -2,6 +2,7 @@
 
 import type { About } from "../../src/about.ts";
 import { queryWordsOf } from "../../src/adapters/keywords.ts";
+import type { Match } from "../../src/search/fuse.ts";
 
 // A number and its unit never part at the end of a line: U+00A0 is a space that does not break.
 
@@ -55,7 +56,8 @@ export function aboutWords(about: About, media_type: string): string[] {
 
 const languageNames = new Intl.DisplayNames("en", { type: "language" });
 
-function languageName(tag: string): string {
+/** A language by its name: `pt-BR` is Brazilian Portuguese. */
+export function languageName(tag: string): string {
   try {
     return languageNames.of(tag) ?? tag;
   } catch {
@@ -63,9 +65,22 @@ function languageName(tag: string): string {
   }
 }
 
-function pageWord(media_type: string): string {
+/** What the pages of such a document are called. */
+export function pageWord(media_type: string): string {
   if (/presentation|powerpoint/.test(media_type)) return "slide";
   return /spreadsheet|excel/.test(media_type) ? "sheet" : "page";
+}
+
+/** Three digits that tell something, without powers of ten. */
+export function formatScore(score: number): string {
+  return String(Number(score.toPrecision(3)));
+}
+
+/** Such as `by meaning #2 (0.71), by words #1 (12.3)`. */
+export function matchWords({ vector, keyword }: Match): string {
+  const told = (name: string, place: Match["vector"]) =>
+    place === null ? [] : [`by ${name} #${place.rank} (${formatScore(place.score)})`];
+  return [...told("meaning", vector), ...told("words", keyword)].join(", ");
 }
 
 /** A piece of text, and whether the query asked for it. */
