@@ -17,6 +17,8 @@ export interface Session {
   collections_default: "default";
   embedder_id: string;
   search_modes: SearchMode[];
+  /** Of the log's last event of this tenant; 0 where there is none. */
+  last_sequence: number;
   ocr_languages?: string[];
 }
 

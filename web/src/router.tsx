@@ -58,7 +58,7 @@ export const segments = computed(() =>
     }),
 );
 
-type LinkProps = Omit<JSX.HTMLAttributes<HTMLAnchorElement>, "onClick"> & {
+type LinkProps = Omit<JSX.IntrinsicElements["a"], "onClick"> & {
   href: string;
   class?: string;
   children?: ComponentChildren;

@@ -1,6 +1,6 @@
 /** Who this page speaks for: the key, the tenant acted for, and the client that both go into. */
 import { signal } from "@preact/signals";
-import { ApiError, type Client, createClient, type Session } from "../../src/client/index.ts";
+import { ApiError, createClient, type Session, type SluiceClient } from "../../src/client/index.ts";
 
 export { ApiError };
 
@@ -42,7 +42,7 @@ const watchedFetch: typeof fetch = async (input, init) => {
   return response;
 };
 
-function make(): Client {
+function make(): SluiceClient {
   const tenant_id = chosenTenant();
   return createClient({
     key: apiKey,
@@ -54,7 +54,7 @@ function make(): Client {
 let current = make();
 
 /** The client of this session: the same that others write their programs with. */
-export const sluice = (): Client => current;
+export const sluice = (): SluiceClient => current;
 
 function begin(): void {
   current = make();

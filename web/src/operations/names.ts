@@ -49,6 +49,7 @@ async function work(): Promise<void> {
     try {
       name = (await sluice().getDocument(document_id)).filename;
     } catch (error) {
+      if (begun !== of) break;
       // Not told for good: another look at the list asks again.
       if (!(error instanceof ApiError) || error.status !== 404) {
         asked.delete(document_id);

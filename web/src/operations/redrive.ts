@@ -1,0 +1,125 @@
+/** Dead letters that were told to run again, and what became of them: from the stream, so whoever told them to. */
+import { signal } from "@preact/signals";
+import { useEffect } from "preact/hooks";
+import type { SluiceEvent } from "../../../src/events.ts";
+import { onEvents } from "../live.ts";
+import { ApiError, sluice } from "../session.ts";
+import { announce } from "../ui/announce.tsx";
+
+export type Fate = "under_way" | "searchable" | "died_again" | "cancelled";
+
+/** By job id. */
+export type Fates = ReadonlyMap<string, Fate>;
+
+export const fates = signal<Fates>(new Map());
+
+/** Pure. What events make of what is known; the same map when nothing changed. */
+export function followFates(known: Fates, events: readonly SluiceEvent[]): Fates {
+  const next = new Map(known);
+  let changed = false;
+  const set = (job_id: string, fate: Fate) => {
+    changed ||= next.get(job_id) !== fate;
+    next.set(job_id, fate);
+  };
+  for (const event of events) {
+    if (event.event_type === "rag.ingestion.requested" && event.data.reason === "retry") {
+      set(event.data.job_id, "under_way");
+    } else if (event.event_type === "rag.ingestion.completed" && next.has(event.data.job_id)) {
+      set(event.data.job_id, "searchable");
+    } else if (event.event_type === "rag.ingestion.failed" && next.has(event.data.job_id)) {
+      set(event.data.job_id, "died_again");
+    } else if (event.event_type === "rag.ingestion.cancelled" && next.has(event.data.job_id)) {
+      set(event.data.job_id, "cancelled");
+    }
+  }
+  return changed ? next : known;
+}
+
+/** Pure. How many of each, in words; "" of none. */
+export function fateWords(known: Fates): string {
+  const count = (wanted: Fate) => [...known.values()].filter((fate) => fate === wanted).length;
+  const parts = [
+    [count("under_way"), "under way"],
+    [count("searchable"), "searchable now"],
+    [count("died_again"), "died again"],
+    [count("cancelled"), "cancelled"],
+  ] as const;
+  const told = parts.filter(([number]) => number > 0).map(([number, words]) => `${number} ${words}`);
+  return told.length === 0 ? "" : `Redriven: ${told.join(", ")}.`;
+}
+
+export function useFates(): void {
+  useEffect(() => {
+    fates.value = new Map();
+    return onEvents((events) => {
+      const before = fates.peek();
+      const after = followFates(before, events);
+      fates.value = after;
+      const died = [...after].filter(([job_id, fate]) => fate === "died_again" && before.get(job_id) !== fate);
+      if (died.length > 0) announce(`${died.length} redriven ${died.length === 1 ? "job" : "jobs"} died again.`);
+    });
+  }, []);
+}
+
+/** What is to be run again. */
+export type Plan =
+  | { kind: "selected"; jobs: { job_id: string; name: string }[] }
+  | { kind: "code"; code: string; count: number }
+  | { kind: "all"; count: number };
+
+export interface Progress {
+  retried: number;
+  /** By name, and why, where it is known. */
+  skipped: { name: string; reason: string }[];
+  /** How many more, where only the number is known. */
+  skipped_unnamed: number;
+  done: boolean;
+}
+
+export const nothingYet: Progress = { retried: 0, skipped: [], skipped_unnamed: 0, done: false };
+
+/** So many in one request: few enough that progress is seen. */
+const PART = 200;
+
+/**
+ * Runs a plan to its end, or until the signal fires; what has been told to run again stays told.
+ *
+ * @throws ApiError when the server refuses the whole of it, or can't be reached
+ */
+export async function redrive(
+  plan: Plan,
+  onProgress: (progress: Progress) => void,
+  signal: AbortSignal,
+): Promise<void> {
+  let progress = nothingYet;
+  const tell = (change: Partial<Progress>) => {
+    progress = { ...progress, ...change };
+    onProgress(progress);
+  };
+  if (plan.kind === "selected") {
+    for (const { job_id, name } of plan.jobs) {
+      try {
+        await sluice().retryJob(job_id, { signal });
+        tell({ retried: progress.retried + 1 });
+      } catch (error) {
+        if (!(error instanceof ApiError) || error.status === 0 || error.status === 401) throw error;
+        tell({ skipped: [...progress.skipped, { name, reason: error.message }] });
+      }
+    }
+  } else {
+    const chosen = plan.kind === "code" ? { error_code: plan.code as never } : {};
+    let cursor: string | null = null;
+    do {
+      const answer: { retried: number; skipped: number; next_cursor: string | null } = await sluice().retryDead(
+        { ...chosen, limit: PART, ...(cursor === null ? {} : { cursor }) },
+        { signal },
+      );
+      tell({
+        retried: progress.retried + answer.retried,
+        skipped_unnamed: progress.skipped_unnamed + answer.skipped,
+      });
+      cursor = answer.next_cursor;
+    } while (cursor !== null);
+  }
+  tell({ done: true });
+}
