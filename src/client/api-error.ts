@@ -4,10 +4,10 @@ import type { FieldError } from "../server/schemas.ts";
 
 /**
  * A code of the server's table (docs/errors.md), or the client's own: `unreachable` when no answer came, `not_sluice`
- * when the answer was not Sluice's, `upload_gone` when an unfinished upload has changed underneath. A newer server may
- * know more.
+ * when the answer was not Sluice's, `source_unreadable` when the file to upload was changed or removed. A newer server
+ * may know more.
  */
-export type ApiErrorCode = ErrorCode | "unreachable" | "not_sluice" | "upload_gone" | (string & {});
+export type ApiErrorCode = ErrorCode | "unreachable" | "not_sluice" | "source_unreadable" | (string & {});
 
 export interface ApiErrorDetails {
   status: number;

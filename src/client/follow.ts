@@ -7,7 +7,16 @@ import type { SluiceEvent } from "../events.ts";
 import { ApiError } from "./api-error.ts";
 import { onNetwork } from "./browser.ts";
 import type { EventPage } from "./documents.ts";
-import { type Attempt, type Ending, type Events, overPolling, overSocket, overSse } from "./follow-ways.ts";
+import {
+  type Attempt,
+  type Ending,
+  type Events,
+  overPolling,
+  overSocket,
+  overSse,
+  type Pace,
+  pace as usual,
+} from "./follow-ways.ts";
 import type { Http, Query } from "./http.ts";
 import { growingPause, pauseForNetwork } from "./pause.ts";
 
@@ -35,8 +44,6 @@ const FIRST_PAUSE_MS = 500;
 const LONGEST_PAUSE_MS = 15_000;
 /** A connection that lived this long was a good one. */
 const GOOD_MS = 5_000;
-/** A way that did not open is left out this long at first, then twice as long, and so on. */
-const BARRED_MS = 60_000;
 const LONGEST_BARRED_MS = 10 * 60_000;
 
 interface Way {
@@ -52,7 +59,11 @@ interface Way {
  *
  * @throws ApiError when the server refuses the key or the question: 400, 401, 403
  */
-export async function* follow(http: Http, options: FollowOptions): AsyncGenerator<SluiceEvent, void, void> {
+export async function* follow(
+  http: Http,
+  options: FollowOptions,
+  pace: Pace = usual,
+): AsyncGenerator<SluiceEvent, void, void> {
   const { signal, document_id, correlation_id, collection } = options;
   const filter: Query = { document_id, correlation_id, collection };
   let position = options.after;
@@ -90,7 +101,7 @@ export async function* follow(http: Http, options: FollowOptions): AsyncGenerato
   async function fail(chosen: Way, opened: boolean, error: unknown): Promise<void> {
     if (error instanceof ApiError && isFinal(error)) throw error;
     if (!opened && chosen !== polling) {
-      bar(chosen);
+      bar(chosen, pace.barred);
       return; // The next way gets its turn at once.
     }
     if (!opened) {
@@ -124,7 +135,7 @@ export async function* follow(http: Http, options: FollowOptions): AsyncGenerato
         chosen.barred = 0;
         tell(chosen.connection);
       };
-      const events = read(chosen, position, { http, filter, signal: either, onOpen });
+      const events = read(chosen, position, { http, filter, signal: either, pace, onOpen });
       for (;;) {
         const next = await events.next();
         if (next.done) {
@@ -162,8 +173,8 @@ function way(connection: Connection, open: Way["open"]): Way {
   return { connection, open, barred: 0, barredUntil: 0 };
 }
 
-function bar(chosen: Way): void {
-  chosen.barredUntil = performance.now() + Math.min(LONGEST_BARRED_MS, BARRED_MS * 2 ** chosen.barred++);
+function bar(chosen: Way, first: number): void {
+  chosen.barredUntil = performance.now() + Math.min(LONGEST_BARRED_MS, first * 2 ** chosen.barred++);
 }
 
 function isFinal({ status, code }: ApiError): boolean {

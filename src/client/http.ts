@@ -35,11 +35,12 @@ export interface Http {
   readonly ownFetch: boolean;
   key(): string | undefined;
   readonly tenant_id: string | undefined;
+  /** The whole address of a path under the server's. */
   address(path: string, query?: Query): string;
   /** Headers that say who asks. */
   authorization(): Record<string, string>;
-  /** As it comes, whatever its status. @throws ApiError `unreachable`; the signal's reason */
-  send(method: string, path: string, request?: Request): Promise<Response>;
+  /** The answer, whatever its status. @throws ApiError `unreachable`; the signal's reason */
+  send(method: string, address: string, request?: Omit<Request, "query">): Promise<Response>;
   /** @throws ApiError for whatever is no success */
   request(method: string, path: string, request?: Request): Promise<Response>;
   json<T>(method: string, path: string, request?: Request): Promise<T>;
@@ -70,8 +71,8 @@ export function createHttp(options: ClientOptions): Http {
     return `${url}${path}${search.size === 0 ? "" : `?${search}`}`;
   }
 
-  async function send(method: string, path: string, request: Request = {}): Promise<Response> {
-    const { query, json, body, headers, signal } = request;
+  async function send(method: string, to: string, request: Omit<Request, "query"> = {}): Promise<Response> {
+    const { json, body, headers, signal } = request;
     const init: RequestInit = { method, headers: { ...authorization(), ...headers } };
     if (json !== undefined) {
       init.headers = { ...init.headers, "content-type": "application/json" };
@@ -81,7 +82,7 @@ export function createHttp(options: ClientOptions): Http {
     }
     if (signal) init.signal = signal;
     try {
-      return await fetcher(address(path, query), init);
+      return await fetcher(to, init);
     } catch (error) {
       if (signal?.aborted) throw signal.reason;
       throw unreachable(url, error);
@@ -99,7 +100,7 @@ export function createHttp(options: ClientOptions): Http {
   }
 
   async function request(method: string, path: string, given: Request = {}): Promise<Response> {
-    const response = await send(method, path, given);
+    const response = await send(method, address(path, given.query), given);
     if (response.ok) return response;
     const text = await whole(response.text(), given.signal);
     throw refusalOf(url, response.status, text, response.headers.get("retry-after"));

@@ -29,6 +29,7 @@ export type { Minute, OperatedWorker, Operations } from "./operations.ts";
 export type { Trouble } from "./pause.ts";
 export type { Key, KeyRequest, NewKey, Session } from "./session.ts";
 export type { UploadSource } from "./source.ts";
+export type { UploadStore } from "./unfinished.ts";
 export type { UploadInput, UploadProgress } from "./upload.ts";
 export type {
   Delivery,

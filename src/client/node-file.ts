@@ -6,14 +6,8 @@ import type { Source } from "./source.ts";
 
 /** @throws what the file system says when it can't be read */
 export async function openFile(path: string): Promise<Source> {
-  const { size, mtimeMs } = await stat(path);
-  // A blob of a file reads it piece by piece when it is read itself, and fails when the file changes meanwhile.
-  const blob = await openAsBlob(path);
-  return {
-    filename: basename(path),
-    size,
-    modified: Math.round(mtimeMs),
-    whole: async () => blob,
-    close: async () => {},
-  };
+  const { mtimeMs } = await stat(path);
+  // Reads the file piece by piece when it is read itself, and fails when the file has changed since.
+  const bytes = await openAsBlob(path);
+  return { bytes, filename: basename(path), modified: Math.round(mtimeMs) };
 }

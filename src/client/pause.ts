@@ -60,26 +60,30 @@ export interface Trouble {
 /**
  * Does something again until it succeeds or there is no hope in it.
  *
- * @param attempt told how often it was tried before
+ * @param attempt calls `progressed` when it got somewhere, so that pauses begin short again
  * @throws ApiError that is not retryable; the signal's reason
  */
 export async function persist<T>(
-  attempt: (before: number) => Promise<T>,
+  attempt: (progressed: () => void) => Promise<T>,
   {
     signal,
     onTrouble,
   }: { signal?: AbortSignal | undefined; onTrouble?: ((trouble: Trouble) => void) | undefined },
 ): Promise<T> {
+  let failures = 0;
   let internal = 0;
-  for (let before = 0; ; before++) {
+  for (;;) {
     try {
-      return await attempt(before);
+      return await attempt(() => {
+        failures = 0;
+        internal = 0;
+      });
     } catch (error) {
       signal?.throwIfAborted();
       if (!(error instanceof ApiError) || !error.retryable) throw error;
       if (error.status === 500 && ++internal > INTERNAL_REPEATS) throw error;
       const asked = Math.min(error.retry_after_ms ?? 0, LONGEST_OBEDIENCE_MS);
-      const retry_in_ms = Math.max(asked, growingPause(before, FIRST_PAUSE_MS, LONGEST_PAUSE_MS));
+      const retry_in_ms = Math.max(asked, growingPause(failures++, FIRST_PAUSE_MS, LONGEST_PAUSE_MS));
       onTrouble?.({ error, retry_in_ms });
       await pauseForNetwork(retry_in_ms, LONGEST_OBEDIENCE_MS, signal);
     }
