@@ -17,7 +17,7 @@ export interface Session {
   collections_default: "default";
   embedder_id: string;
   search_modes: SearchMode[];
-  /** Of the log's last event of this tenant; 0 where there is none. */
+  /** Of the newest event: a stream that begins after it misses nothing that comes after this answer. */
   last_sequence: number;
   ocr_languages?: string[];
 }

@@ -17,6 +17,10 @@ export const sessionSchema = z
     embedder_id: z.string().describe("whose vectors searches go by"),
     search_modes: z.array(z.enum(searchModes)),
     ocr_languages: z.array(z.string()).describe("in which pictures of text are read; empty: they are not"),
+    last_sequence: z
+      .int()
+      .nonnegative()
+      .describe("of the newest event: a stream that begins after it misses nothing that comes after this answer"),
   })
   .meta({ id: "Session" });
 export type Session = z.infer<typeof sessionSchema>;
@@ -36,7 +40,10 @@ export function sessionRoutes(
       },
     },
     async ({ tenant_id, caller }): Promise<Session> => {
-      const { serving } = await documents.embedders.read();
+      const [{ serving }, last_sequence] = await Promise.all([
+        documents.embedders.read(),
+        documents.lastSequence(),
+      ]);
       return {
         tenant_id,
         operator: caller?.operator ?? false,
@@ -49,6 +56,7 @@ export function sessionRoutes(
         embedder_id: serving ?? embedder.embedder_id,
         search_modes: [...searchModes],
         ocr_languages: [...config.extract.ocr_languages],
+        last_sequence,
       };
     },
   );
