@@ -1,6 +1,6 @@
 /** Which screen the address names. Every place in the page has an address, so it can be shared and opened anew. */
 import { computed, signal } from "@preact/signals";
-import type { ComponentChildren, JSX } from "preact";
+import type { ComponentChildren } from "preact";
 
 interface Place {
   path: string;
@@ -58,11 +58,15 @@ export const segments = computed(() =>
     }),
 );
 
-type LinkProps = Omit<JSX.IntrinsicElements["a"], "onClick"> & {
+interface LinkProps {
   href: string;
+  id?: string;
   class?: string;
+  title?: string;
+  "aria-current"?: "page" | undefined;
+  "aria-label"?: string;
   children?: ComponentChildren;
-};
+}
 
 /** A link within the page. With a modifier key, or to a new tab, the browser does what it always does. */
 export function Link({ href, children, ...rest }: LinkProps) {

@@ -1,5 +1,4 @@
 /** The page's few icons, drawn here so that nothing has to be loaded. All on a grid of 24, in the colour of the text. */
-import type { JSX } from "preact";
 
 const paths = {
   upload: "M12 16V4m0 0L7 9m5-5 5 5M4 16v3a1 1 0 0 0 1 1h14a1 1 0 0 0 1-1v-3",
@@ -22,9 +21,9 @@ const paths = {
 
 export type IconName = keyof typeof paths;
 
-export function Icon({ name, ...rest }: { name: IconName } & JSX.SVGAttributes<SVGSVGElement>) {
+export function Icon({ name }: { name: IconName }) {
   return (
-    <svg class="icon" viewBox="0 0 24 24" aria-hidden="true" {...rest}>
+    <svg class="icon" viewBox="0 0 24 24" aria-hidden="true">
       <path d={paths[name]} />
     </svg>
   );
