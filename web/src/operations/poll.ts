@@ -32,7 +32,11 @@ export function usePoll<T>(
   on: readonly unknown[],
   every = EVERY_MS,
 ): Polled<T> {
-  const [state, setState] = useState<Omit<Polled<T>, "again">>({ value: undefined, error: undefined, round: 0 });
+  const [state, setState] = useState<Omit<Polled<T>, "again">>({
+    value: undefined,
+    error: undefined,
+    round: 0,
+  });
   const latest = useRef(ask);
   latest.current = ask;
   const now = useRef(() => {});

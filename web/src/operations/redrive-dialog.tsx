@@ -84,8 +84,8 @@ export function RedriveDialog({ plan, onClose, onChange }: RedriveDialogProps) {
         )}
         {skipped_unnamed > 0 && (
           <p class="hint">
-            Skipped are those whose document has moved on to a newer ingestion, or is gone: there is nothing to
-            be run again.
+            Skipped are those whose document has moved on to a newer ingestion, or is gone: there is nothing
+            to be run again.
           </p>
         )}
         {trouble !== null && <ErrorNote>{trouble}</ErrorNote>}

@@ -55,8 +55,11 @@ export function useFates(): void {
       const before = fates.peek();
       const after = followFates(before, events);
       fates.value = after;
-      const died = [...after].filter(([job_id, fate]) => fate === "died_again" && before.get(job_id) !== fate);
-      if (died.length > 0) announce(`${died.length} redriven ${died.length === 1 ? "job" : "jobs"} died again.`);
+      const died = [...after].filter(
+        ([job_id, fate]) => fate === "died_again" && before.get(job_id) !== fate,
+      );
+      if (died.length > 0)
+        announce(`${died.length} redriven ${died.length === 1 ? "job" : "jobs"} died again.`);
     });
   }, []);
 }
@@ -110,10 +113,11 @@ export async function redrive(
     const chosen = plan.kind === "code" ? { error_code: plan.code as never } : {};
     let cursor: string | null = null;
     do {
-      const answer: { retried: number; skipped: number; next_cursor: string | null } = await sluice().retryDead(
-        { ...chosen, limit: PART, ...(cursor === null ? {} : { cursor }) },
-        { signal },
-      );
+      const answer: { retried: number; skipped: number; next_cursor: string | null } =
+        await sluice().retryDead(
+          { ...chosen, limit: PART, ...(cursor === null ? {} : { cursor }) },
+          { signal },
+        );
       tell({
         retried: progress.retried + answer.retried,
         skipped_unnamed: progress.skipped_unnamed + answer.skipped,

@@ -18,7 +18,10 @@ interface Line {
 export function lineOf(event: SluiceEvent): Line | null {
   switch (event.event_type) {
     case "rag.document.uploaded":
-      return { words: `Uploaded, ${formatBytes(event.data.size_bytes)}, version ${event.data.version}`, level: "plain" };
+      return {
+        words: `Uploaded, ${formatBytes(event.data.size_bytes)}, version ${event.data.version}`,
+        level: "plain",
+      };
     case "rag.ingestion.requested":
       return { words: event.data.reason === "retry" ? "Redriven" : "To be ingested again", level: "plain" };
     case "rag.ingestion.started":

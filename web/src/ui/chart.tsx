@@ -59,8 +59,7 @@ export function Chart(props: ChartProps) {
   const from = at[0] ?? 0;
   const to = at.at(-1) ?? 0;
   /** Part of the width, 0 to 1. */
-  const xOf = (place: number) =>
-    bars ? (place + 0.5) / at.length : across(at[place]!, from, to) / WIDTH;
+  const xOf = (place: number) => (bars ? (place + 0.5) / at.length : across(at[place]!, from, to) / WIDTH);
   const words = (place: number) =>
     series.map(({ name, values }) => `${name} ${valueWords(values[place], format)}`).join(", ");
 
@@ -164,7 +163,10 @@ export function Chart(props: ChartProps) {
                   <span
                     key={each.name}
                     class={`chart-point tone-${each.tone}`}
-                    style={{ left: `${xOf(index) * 100}%`, top: `${down(each.values[index] as number, top)}%` }}
+                    style={{
+                      left: `${xOf(index) * 100}%`,
+                      top: `${down(each.values[index] as number, top)}%`,
+                    }}
                   />
                 ))}
             </>
@@ -289,7 +291,7 @@ function ChartTable({ title, at, series, format, formatTime }: ChartProps) {
       {open && (
         // Scrolled by keyboard too.
         // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reachable
-        <div tabIndex={0} role="region" aria-label={`${title}, as a table`}>
+        <section tabIndex={0} aria-label={`${title}, as a table`}>
           <table>
             <thead>
               <tr>
@@ -314,7 +316,7 @@ function ChartTable({ title, at, series, format, formatTime }: ChartProps) {
               ))}
             </tbody>
           </table>
-        </div>
+        </section>
       )}
     </details>
   );

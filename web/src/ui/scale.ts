@@ -83,7 +83,10 @@ export function linePath(points: readonly Point[]): string {
 /** The ground between the line and the lower edge. */
 export function areaPath(points: readonly Point[]): string {
   return runsOf(points)
-    .map((run) => `M${round(run[0]!.x)} ${HEIGHT}L${run.map(place).join("L")}L${round(run.at(-1)!.x)} ${HEIGHT}Z`)
+    .map(
+      (run) =>
+        `M${round(run[0]!.x)} ${HEIGHT}L${run.map(place).join("L")}L${round(run.at(-1)!.x)} ${HEIGHT}Z`,
+    )
     .join("");
 }
 
