@@ -1,6 +1,7 @@
 /** Something to be taken along: shown in full, copied by a button. */
 import { useRef, useState } from "preact/hooks";
 import { announce } from "./announce.tsx";
+import "./copy.css";
 import { Icon } from "./icons.tsx";
 
 interface CopyProps {
