@@ -5,6 +5,7 @@ import { describeCommits } from "./document-commits.ts";
 import { describeDocumentReads } from "./document-reads.ts";
 import { describeEventLog } from "./event-log.ts";
 import { type OpenStorage, type StorageGaps, storageSuite } from "./storage.ts";
+import { describeWebhooks } from "./webhook-store.ts";
 
 /** Registers the suite; call it inside a test file. */
 export function describeDocumentStore(name: string, open: OpenStorage, gaps: StorageGaps = {}): void {
@@ -17,5 +18,6 @@ export function describeDocumentStore(name: string, open: OpenStorage, gaps: Sto
     describeDocumentReads,
     describeBlobs,
     describeCollections,
+    describeWebhooks,
   );
 }

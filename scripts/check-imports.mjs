@@ -15,6 +15,7 @@ const core = [
   "chunk.ts",
   "document-text.ts",
   "collection.ts",
+  "webhook.ts",
   "filter.ts",
   "new-version.ts",
 ];
@@ -29,6 +30,7 @@ const allowed = {
   pipeline: ["core", "ports", "progress", "reindex"],
   worker: ["core", "ports", "progress", "pipeline", "reindex"],
   intake: ["core", "ports", "progress"],
+  webhooks: ["core", "ports", "progress"],
   maintenance: ["core", "ports", "intake"],
   adapters: ["core", "ports"],
   config: ["core"],
@@ -41,13 +43,14 @@ const allowed = {
     "pipeline",
     "worker",
     "intake",
+    "webhooks",
     "maintenance",
     "adapters",
     "config",
   ],
   // The client runs in browsers: whatever it takes from elsewhere is types alone, and leaves nothing behind (see below).
   client: [],
-  server: ["core", "ports", "progress", "reindex", "search", "intake", "config"],
+  server: ["core", "ports", "progress", "reindex", "search", "intake", "webhooks", "config"],
   sluice: ["core", "ports", "progress", "search", "intake", "compose", "config"],
   index: [
     "sluice",

@@ -54,6 +54,9 @@ import { createFollower } from "./progress/follow.ts";
 import { createReindex, type Reindex } from "./reindex/reindex.ts";
 import { createTender } from "./reindex/tend.ts";
 import { createSearch } from "./search/search.ts";
+import { createDispatcher } from "./webhooks/dispatcher.ts";
+import { createSender } from "./webhooks/request.ts";
+import { createWebhooks } from "./webhooks/webhooks.ts";
 import { createWorker, type Worker } from "./worker/worker.ts";
 
 /** One implementation of each port, opened and ready. */
@@ -258,12 +261,19 @@ function unlessModelMissing(error: unknown): undefined {
 
 /** The request side: everything that the HTTP server, or the library, calls. */
 export function composeIntake(config: Config, adapters: Adapters, log: Log) {
-  const { documents, extractor, publishers } = adapters;
+  const { documents, extractor, publishers, system } = adapters;
+  const { event_source, webhooks: policy } = config;
   const follower = createFollower(documents);
   const stopping = new AbortController();
   const relays = publishers.map((publisher) =>
     relay({ ...adapters, follower, log }, publisher, stopping.signal),
   );
+  const sender = createSender(system, policy);
+  const dispatcher = createDispatcher({
+    ...{ documents, follower, system, log, sender, event_source },
+    keep_ms: policy.log_ms,
+  });
+  const dispatching = dispatcher.run(stopping.signal);
   const admit = createAdmission(adapters, config.admission);
   return {
     offerDirectUpload: createDirectUploads({ ...adapters, admit, max_upload_bytes: config.max_upload_bytes }),
@@ -283,12 +293,14 @@ export function composeIntake(config: Config, adapters: Adapters, log: Log) {
       log,
     }),
     reindex: composeReindex(adapters),
+    webhooks: createWebhooks({ documents, system, sender, event_source, policy, counts: dispatcher.counts }),
     follower,
-    /** Ends readers and relays; what was not published goes out after the next start. */
+    /** Ends readers, relays and webhooks; what was not published goes out after the next start. */
     async close() {
       stopping.abort();
       follower.close();
-      await Promise.all(relays);
+      await Promise.all([...relays, dispatching]);
+      sender.close();
     },
   };
 }

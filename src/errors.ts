@@ -95,6 +95,12 @@ export const errorTable = {
     title: "Another document of the collection has the same bytes",
     fix: "Use that document, delete it first, or upload into another collection.",
   },
+  webhook_limit: {
+    status: 409,
+    retryable: false,
+    title: "The tenant has as many webhooks as it may",
+    fix: "Remove one that is no longer used; one webhook can take the events of all collections.",
+  },
   payload_too_large: {
     status: 413,
     retryable: false,

@@ -3,7 +3,7 @@
  * without its dashes. Ids of one kind sort by the millisecond in which they were made.
  */
 
-export type IdKind = "doc" | "job" | "evt" | "cor" | "blob" | "lease" | "key" | "wrk" | "req";
+export type IdKind = "doc" | "job" | "evt" | "cor" | "blob" | "lease" | "key" | "wrk" | "req" | "whk" | "dlv";
 export type Id<K extends IdKind = IdKind> = `${K}_${string}`;
 
 /** Makes ids from a clock (Unix milliseconds) and a source of random bytes, both given, so that a run can be repeated. */

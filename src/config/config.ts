@@ -97,6 +97,8 @@ export interface Config {
         visible_wait_ms: number;
       };
   publishers: PublisherConfig[];
+  /** `log_ms`: how long finished deliveries are kept. */
+  webhooks: { allow_private: boolean; log_ms: number };
   /** Names this installation in CloudEvents. */
   event_source: string;
   log_level: string;
@@ -293,6 +295,10 @@ function toConfig(values: Settings): Config {
             visible_wait_ms: values.SLUICE_PINECONE_VISIBLE_WAIT_SECONDS * 1_000,
           },
     publishers: values.SLUICE_PUBLISHERS.map((kind) => toPublisher(kind, values)),
+    webhooks: {
+      allow_private: values.SLUICE_WEBHOOK_ALLOW_PRIVATE,
+      log_ms: values.SLUICE_WEBHOOK_LOG_DAYS * 86_400_000,
+    },
     event_source: values.SLUICE_EVENT_SOURCE,
     log_level: values.SLUICE_LOG_LEVEL,
     client: {

@@ -325,6 +325,15 @@ const kafka = {
     .describe("`source` of every CloudEvent: names this installation"),
 };
 
+const webhooks = {
+  SLUICE_WEBHOOK_ALLOW_PRIVATE: flag().describe(
+    "let webhooks go to private, loopback and other addresses that are not public, there also by http; then whoever may make a webhook can have requests sent into this server's network",
+  ),
+  SLUICE_WEBHOOK_LOG_DAYS: integer(1, 365)
+    .default(7)
+    .describe("how long deliveries that ended are kept, to look at and to replay"),
+};
+
 const pinecone = {
   SLUICE_PINECONE_HOST: z.url().optional().describe("URL of the index, as the console shows it"),
   SLUICE_PINECONE_API_KEY: text().describe("key for it"),
@@ -350,6 +359,7 @@ export const settingGroups = {
   "Models in the process (transformers.js)": transformers,
   PostgreSQL: postgres,
   "AWS: S3, SQS, SNS": aws,
+  Webhooks: webhooks,
   Kafka: kafka,
   Pinecone: pinecone,
 };
@@ -365,6 +375,7 @@ export const settings = {
   ...transformers,
   ...postgres,
   ...aws,
+  ...webhooks,
   ...kafka,
   ...pinecone,
 };

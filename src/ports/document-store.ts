@@ -6,6 +6,7 @@ import type { SearchFilter } from "../filter.ts";
 import type { Lease, NewJob } from "../job.ts";
 import type { CollectionStore } from "./collection-store.ts";
 import type { EmbedderRegister, EmbeddersInForce } from "./embedder-register.ts";
+import type { WebhookStore } from "./webhook-store.ts";
 
 /**
  * The end of a stage: enough to hand its outcome to the next one after a crash. With `partial: true` among its data, how
@@ -151,6 +152,7 @@ export interface LocatedChunk {
 export interface DocumentStore {
   readonly embedders: EmbedderRegister;
   readonly collections: CollectionStore;
+  readonly webhooks: WebhookStore;
   /**
    * Applies all commits in one transaction, in order.
    * MUST resolve only when the transaction would survive a power cut.

@@ -30,6 +30,7 @@ import { operationsRoutes } from "./routes/operations.ts";
 import { reindexRoutes } from "./routes/reindex.ts";
 import { searchRoutes } from "./routes/search.ts";
 import { sessionRoutes } from "./routes/session.ts";
+import { webhookRoutes } from "./routes/webhooks.ts";
 
 export type { App, AppDependencies } from "./dependencies.ts";
 
@@ -46,7 +47,7 @@ const MAX_WEBSOCKET_MESSAGE_BYTES = 64 * 1024;
 export async function buildApp(dependencies: AppDependencies): Promise<App> {
   const { config, system, log, keys, queue, documents, follower } = dependencies;
   const version = packageVersion();
-  const metrics = createMetrics(queue);
+  const metrics = createMetrics(queue, dependencies.webhooks);
   const activity = createActivity(system);
   const authenticator = createAuthenticator(keys, system, config.allowed_origins);
   const streams = createEventStreams(follower, (err) => log.error({ err }, "a stream of events failed"));
@@ -123,6 +124,7 @@ export async function buildApp(dependencies: AppDependencies): Promise<App> {
     jobRoutes(api, dependencies);
     searchRoutes(api, dependencies);
     eventRoutes(api, dependencies, streams, authenticator);
+    webhookRoutes(api, dependencies);
     sessionRoutes(api, dependencies, version);
     keyRoutes(api, dependencies, authenticator);
     operationsRoutes(api, dependencies, activity);

@@ -19,6 +19,7 @@ import type { Follower } from "../progress/follow.ts";
 import type { Reindex } from "../reindex/reindex.ts";
 import type { Search } from "../search/search.ts";
 import type { Caller } from "./auth.ts";
+import type { Webhooks } from "../webhooks/webhooks.ts";
 
 export interface AppDependencies {
   config: Pick<Config, "max_upload_bytes" | "publishers" | "allowed_origins" | "extract">;
@@ -37,6 +38,7 @@ export interface AppDependencies {
   follower: Follower;
   search: Search;
   reindex: Reindex;
+  webhooks: Webhooks;
   /** Folder of the built page; undefined when it was not built. */
   page_dir: string | undefined;
 }

@@ -3,6 +3,7 @@ import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from "prom
 import type { SluiceEvent } from "../events.ts";
 import { jobStates } from "../job.ts";
 import type { JobQueue, QueueStats } from "../ports/job-queue.ts";
+import type { Webhooks } from "../webhooks/webhooks.ts";
 
 export interface Metrics {
   readonly content_type: string;
@@ -15,7 +16,7 @@ export interface Metrics {
   observeEvent(event: SluiceEvent): void;
 }
 
-export function createMetrics(queue: JobQueue): Metrics {
+export function createMetrics(queue: JobQueue, webhooks: Pick<Webhooks, "stats">): Metrics {
   const registry = new Registry();
   const registers = [registry];
   collectDefaultMetrics({ register: registry });
@@ -74,6 +75,25 @@ export function createMetrics(queue: JobQueue): Metrics {
     registers,
   });
 
+  const deliveriesPending = new Gauge({
+    name: "sluice_webhook_deliveries_pending",
+    help: "Deliveries to webhooks that are still to be made.",
+    registers,
+  });
+  const deliveries = new Counter({
+    name: "sluice_webhook_deliveries_total",
+    help: "Requests to webhooks made by this process, by what came of them: retried ones are made again.",
+    labelNames: ["outcome"],
+    registers,
+  });
+
+  async function setWebhooks(): Promise<void> {
+    const { pending, counts } = await webhooks.stats();
+    deliveriesPending.set(pending);
+    deliveries.reset();
+    for (const [outcome, count] of Object.entries(counts)) deliveries.inc({ outcome }, count);
+  }
+
   function count(event: SluiceEvent): void {
     events.inc({ event_type: event.event_type });
     if (event.event_type === "rag.ingestion.stage_completed") {
@@ -98,6 +118,7 @@ export function createMetrics(queue: JobQueue): Metrics {
     observeAck: (seconds) => acks.observe(seconds),
     async expose() {
       setQueue(await queue.stats());
+      await setWebhooks();
       expiredLeases.set((await queue.expired(1_000)).length);
       return registry.metrics();
     },

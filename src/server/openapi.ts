@@ -26,6 +26,7 @@ export async function registerOpenApi(app: App, version: string): Promise<void> 
         { name: "jobs", description: "Queued commands; dead letters." },
         { name: "search", description: "Find passages and cite them." },
         { name: "events", description: "What happened, and what happens." },
+        { name: "webhooks", description: "Have events posted to a URL, signed; see what came of it." },
         { name: "keys", description: "Who may act for the tenant." },
         {
           name: "operations",

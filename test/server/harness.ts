@@ -21,11 +21,16 @@ import type { Lease } from "../../src/job.ts";
 import type { ApiKey } from "../../src/ports/api-key-store.ts";
 import type { BlobStore } from "../../src/ports/blob-store.ts";
 import type { Commit } from "../../src/ports/document-store.ts";
+import type { System } from "../../src/ports/system.ts";
 import { createFollower } from "../../src/progress/follow.ts";
 import { createReindex } from "../../src/reindex/reindex.ts";
 import { createSearch } from "../../src/search/search.ts";
 import { buildApp } from "../../src/server/app.ts";
 import type { AcceptedAnswer, Problem } from "../../src/server/schemas.ts";
+import type { Resolve } from "../../src/webhooks/address.ts";
+import { createDispatcher } from "../../src/webhooks/dispatcher.ts";
+import { createSender } from "../../src/webhooks/request.ts";
+import { createWebhooks } from "../../src/webhooks/webhooks.ts";
 
 const readable = new Set(["text/plain", "text/markdown", "text/html", "application/json"]);
 
@@ -35,6 +40,10 @@ export interface ServerOptions {
   allowed_origins?: string[];
   blobs?: BlobStore;
   page_dir?: string;
+  /** Default: the machine's own clock. */
+  system?: System;
+  /** Whether webhooks may go to addresses of this machine, and what names are resolved by. Default false. */
+  webhooks?: { allow_private?: boolean; resolve?: Resolve };
   /** Log lines, as parsed objects. */
   onLog?: (line: Record<string, unknown>) => void;
 }
@@ -43,7 +52,7 @@ export type TestServer = Awaited<ReturnType<typeof startServer>>;
 
 /** Ends by itself with the test. */
 export async function startServer(options: ServerOptions = {}) {
-  const system = createSystem();
+  const system = options.system ?? createSystem();
   const embedder_id = "test@1";
   const storage = createMemoryStorage({ system, embedder_id });
   const { documents, queue, index, keys } = storage;
@@ -61,6 +70,12 @@ export async function startServer(options: ServerOptions = {}) {
     { level: "debug" },
     { write: (line: string) => options.onLog?.(JSON.parse(line) as Record<string, unknown>) },
   );
+  const policy = { allow_private: options.webhooks?.allow_private ?? false };
+  const sender = createSender(system, policy, options.webhooks?.resolve);
+  const parts = { documents, system, sender, event_source: "/test" };
+  const dispatcher = createDispatcher({ ...parts, follower, log, keep_ms: 7 * 86_400_000 });
+  const stopping = new AbortController();
+  const dispatching = dispatcher.run(stopping.signal);
   const app = await buildApp({
     config: {
       max_upload_bytes,
@@ -94,6 +109,7 @@ export async function startServer(options: ServerOptions = {}) {
     follower,
     search: createSearch({ documents, index, embedder }),
     reindex: createReindex({ documents, queue, index, embedder, system }),
+    webhooks: createWebhooks({ ...parts, policy, counts: dispatcher.counts }),
     page_dir: options.page_dir,
   });
   await app.listen({ host: "127.0.0.1", port: 0 });
@@ -101,7 +117,10 @@ export async function startServer(options: ServerOptions = {}) {
   const url = `http://127.0.0.1:${port}`;
   onTestFinished(async () => {
     await app.close();
+    stopping.abort();
     follower.close();
+    await dispatching;
+    sender.close();
     await documents.close();
   });
   const conform = createConformance(app.swagger() as unknown as OpenApi);

@@ -46,6 +46,14 @@ const expected = {
   "/v1/jobs/{job_id}/retry": ["post"],
   "/v1/reindex": ["delete", "get", "post"],
   "/v1/search": ["post"],
+  "/v1/webhooks": ["get", "post"],
+  "/v1/webhooks/{webhook_id}": ["delete", "get", "patch"],
+  "/v1/webhooks/{webhook_id}/deliveries": ["get"],
+  "/v1/webhooks/{webhook_id}/deliveries/{delivery_id}": ["get"],
+  "/v1/webhooks/{webhook_id}/deliveries/{delivery_id}/replay": ["post"],
+  "/v1/webhooks/{webhook_id}/replay": ["post"],
+  "/v1/webhooks/{webhook_id}/rotate_secret": ["post"],
+  "/v1/webhooks/{webhook_id}/test": ["post"],
 };
 
 describe("/openapi.json", () => {

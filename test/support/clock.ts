@@ -11,13 +11,15 @@ export interface Clock {
   chance(value: number): void;
   /** Resolves when somebody next begins to sleep for exactly so many milliseconds. */
   nextSleep(ms: number): Promise<void>;
+  /** Whether anybody sleeps who wanted to for exactly so many milliseconds. */
+  sleeping(ms: number): boolean;
 }
 
 /** @param start now, since files bear the real time whoever asks */
 export function createClock(start = Date.now()): Clock {
   let time = start;
   let chance = 0;
-  const sleepers = new Set<{ until: number; wake: () => void }>();
+  const sleepers = new Set<{ ms: number; until: number; wake: () => void }>();
   const watchers = new Set<{ ms: number; seen: () => void }>();
   const now = () => time;
   return {
@@ -35,6 +37,7 @@ export function createClock(start = Date.now()): Clock {
           }
           if (ms <= 0 || signal?.aborted) return resolve();
           const sleeper = {
+            ms,
             until: time + ms,
             wake() {
               sleepers.delete(sleeper);
@@ -55,6 +58,7 @@ export function createClock(start = Date.now()): Clock {
     chance(value) {
       chance = value;
     },
+    sleeping: (ms) => [...sleepers].some((sleeper) => sleeper.ms === ms),
     nextSleep: (ms) =>
       new Promise((resolve) => {
         watchers.add({ ms, seen: resolve });

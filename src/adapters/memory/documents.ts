@@ -10,6 +10,7 @@ import { applyCommit } from "./commit.ts";
 import { createMemoryEmbedders } from "./embedders.ts";
 import { noticeClock } from "./job-changes.ts";
 import { joinKey, livingDocument, type MemoryState, transact, type VersionRows, watch } from "./state.ts";
+import { createMemoryWebhooks } from "./webhooks.ts";
 
 export function createMemoryDocuments(state: MemoryState, system: System): DocumentStore {
   /** Rows of a version, whether the document lives or was removed, of this tenant only. */
@@ -26,6 +27,7 @@ export function createMemoryDocuments(state: MemoryState, system: System): Docum
   return {
     embedders: createMemoryEmbedders(state),
     collections: createMemoryCollections(state),
+    webhooks: createMemoryWebhooks(state),
 
     commit: async (commits) =>
       transact(state, (tx) => {

@@ -12,6 +12,8 @@ import type { Checkpoint, IdempotentAnswer } from "../../ports/document-store.ts
 import type { RegisteredEmbedders } from "../../ports/embedder-register.ts";
 import type { WorkerPresence } from "../../ports/job-queue.ts";
 import type { IndexEntry } from "../../ports/vector-index.ts";
+import type { StoredWebhook } from "../../ports/webhook-store.ts";
+import type { Delivery, DeliveryTry } from "../../webhook.ts";
 
 export interface DocumentRow {
   record: DocumentRecord;
@@ -75,6 +77,10 @@ export interface MemoryState {
   embedders: Map<string, RegisteredEmbedders>;
   /** Tenant and name of every collection that has settings. */
   collections: Map<string, StoredCollection>;
+  webhooks: Map<string, StoredWebhook>;
+  deliveries: Map<string, Delivery>;
+  /** delivery_id → its tries, oldest first. */
+  tries: Map<string, readonly DeliveryTry[]>;
   /** Jobs that have not ended: what claims look through. */
   openJobs: Map<string, JobRow>;
   endedJobs: Map<string, JobRow>;
@@ -106,6 +112,9 @@ export function createMemoryState(): MemoryState {
     condemned: new Map(),
     embedders: new Map(),
     collections: new Map(),
+    webhooks: new Map(),
+    deliveries: new Map(),
+    tries: new Map(),
     openJobs: new Map(),
     endedJobs: new Map(),
     uniqueKeys: new Map(),

@@ -17,6 +17,7 @@ import type { Connection } from "./connection.ts";
 import type { Doorbell } from "./doorbell.ts";
 import { createPostgresEmbedders } from "./embedders.ts";
 import { type Row, toBase64, toChunk, toDocument, toJson, toVector } from "./values.ts";
+import { createPostgresWebhooks } from "./webhooks.ts";
 
 export interface StoreParts {
   connection: Connection;
@@ -80,6 +81,7 @@ export function createPostgresDocuments(parts: StoreParts, close: () => Promise<
   return {
     embedders: createPostgresEmbedders(connection),
     collections: createPostgresCollections(connection),
+    webhooks: createPostgresWebhooks(connection),
     commit,
 
     async getDocument(tenant_id, document_id) {

@@ -10,6 +10,7 @@ import { vectorFunctions, vectorTable, wordFunctions } from "./index-functions.t
 import { jobFunctions } from "./job-functions.ts";
 import { readFunctions } from "./read-functions.ts";
 import { migrations } from "./tables.ts";
+import { webhookFunctions } from "./webhook-functions.ts";
 
 /**
  * Functions are made again whenever this Sluice is newer than the one that made them. Their names end in a number, which
@@ -52,6 +53,7 @@ export function migrate(connection: Connection, embedder: Embedder | undefined):
         ...readFunctions,
         ...embedderFunctions,
         ...collectionFunctions,
+        ...webhookFunctions,
       ];
       for (const sql of functions) await run(sql.replaceAll("$L", String(known.lock_space)));
       await remakeVectorFunctions(client, connection.schema);

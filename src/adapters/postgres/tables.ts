@@ -270,4 +270,72 @@ export const migrations: string[] = [
   -- Keys that may act for every tenant, and keys that end by themselves; those there are do neither.
   ALTER TABLE $S.api_keys ADD COLUMN operator boolean NOT NULL DEFAULT false, ADD COLUMN expires_at text;
   `,
+  `
+  CREATE TABLE $S.webhooks (
+    webhook_id text COLLATE "C" PRIMARY KEY,
+    tenant_id text COLLATE "C" NOT NULL,
+    url text NOT NULL,
+    description text NOT NULL,
+    event_types json,
+    collection text COLLATE "C",
+    enabled boolean NOT NULL,
+    disabled_reason text,
+    created_at text NOT NULL,
+    updated_at text NOT NULL,
+    secret text NOT NULL,
+    previous_secret text,
+    previous_secret_until text,
+    position bigint NOT NULL,
+    failing_since text COLLATE "C",
+    last_succeeded_at text,
+    last_failed_at text
+  ) WITH (fillfactor = 50);
+  CREATE INDEX webhooks_tenant ON $S.webhooks (tenant_id, webhook_id);
+  -- The event itself stays in the log.
+  CREATE TABLE $S.deliveries (
+    delivery_id text COLLATE "C" PRIMARY KEY,
+    webhook_id text COLLATE "C" NOT NULL,
+    tenant_id text COLLATE "C" NOT NULL,
+    event_id text COLLATE "C" NOT NULL,
+    event_type text NOT NULL,
+    document_id text COLLATE "C" NOT NULL,
+    sequence bigint NOT NULL,
+    state text NOT NULL,
+    attempts int NOT NULL DEFAULT 0,
+    -- Of pending ones only the first of its document has one.
+    next_attempt_at text COLLATE "C",
+    status int,
+    error text,
+    created_at text NOT NULL,
+    finished_at text COLLATE "C"
+  ) WITH (fillfactor = 80);
+  CREATE UNIQUE INDEX deliveries_list ON $S.deliveries (webhook_id, sequence);
+  CREATE INDEX deliveries_pending ON $S.deliveries (webhook_id, document_id, sequence) WHERE state = 'pending';
+  CREATE INDEX deliveries_due ON $S.deliveries (webhook_id, next_attempt_at, sequence)
+    WHERE next_attempt_at IS NOT NULL;
+  CREATE INDEX deliveries_failed ON $S.deliveries (webhook_id, sequence) WHERE state = 'failed';
+  CREATE INDEX deliveries_finished ON $S.deliveries (finished_at) WHERE finished_at IS NOT NULL;
+  CREATE TABLE $S.delivery_tries (
+    delivery_id text COLLATE "C" NOT NULL,
+    place int NOT NULL,
+    tenant_id text COLLATE "C" NOT NULL,
+    at text NOT NULL,
+    duration_ms double precision NOT NULL,
+    status int,
+    error text,
+    response text,
+    PRIMARY KEY (delivery_id, place)
+  );
+  DO $do$
+  DECLARE name text;
+  BEGIN
+    FOREACH name IN ARRAY ARRAY['webhooks', 'deliveries', 'delivery_tries'] LOOP
+      EXECUTE format('ALTER TABLE $S.%I ENABLE ROW LEVEL SECURITY', name);
+      EXECUTE format('ALTER TABLE $S.%I FORCE ROW LEVEL SECURITY', name);
+      EXECUTE format(
+        'CREATE POLICY tenant ON $S.%I USING (tenant_id = (SELECT current_setting(''sluice.tenant'', true))
+           OR (SELECT current_setting(''sluice.tenant'', true)) = ''*'')', name);
+    END LOOP;
+  END $do$;
+  `,
 ];

@@ -11,6 +11,7 @@ import { createSqliteEmbedders } from "./embedders.ts";
 import { conditions, type Row, toChunk, toDocument, toEvent, toVector } from "./rows.ts";
 import { statements } from "./schema.ts";
 import { filterConditions } from "./search-queries.ts";
+import { createSqliteWebhooks } from "./webhooks.ts";
 import type { Writer } from "./writer.ts";
 
 /** Of a row that is a chunk and its document. */
@@ -44,6 +45,7 @@ export function createSqliteDocuments(
   return {
     embedders: createSqliteEmbedders(db, writer),
     collections: createSqliteCollections(db, writer),
+    webhooks: createSqliteWebhooks(db, writer),
     commit: (commits) => writer.write<number>({ op: "commit", commits, now: system.now() }),
 
     async getDocument(tenant_id, document_id) {

@@ -275,4 +275,59 @@ export const migrations: (string | Migration)[] = [
   -- Dead letters by tenant and error, counted without reading them.
   CREATE INDEX jobs_dead ON jobs (tenant_id, error ->> '$.code') WHERE state = 'dead';
   `,
+  `
+  CREATE TABLE webhooks (
+    webhook_id TEXT PRIMARY KEY,
+    tenant_id TEXT NOT NULL,
+    url TEXT NOT NULL,
+    description TEXT NOT NULL,
+    event_types TEXT,
+    collection TEXT,
+    enabled INTEGER NOT NULL,
+    disabled_reason TEXT,
+    created_at TEXT NOT NULL,
+    updated_at TEXT NOT NULL,
+    secret TEXT NOT NULL,
+    previous_secret TEXT,
+    previous_secret_until TEXT,
+    position INTEGER NOT NULL,
+    failing_since TEXT,
+    last_succeeded_at TEXT,
+    last_failed_at TEXT
+  ) WITHOUT ROWID;
+  CREATE INDEX webhooks_tenant ON webhooks (tenant_id, webhook_id);
+  -- The event itself stays in the log.
+  CREATE TABLE deliveries (
+    delivery_id TEXT NOT NULL UNIQUE,
+    webhook_id TEXT NOT NULL,
+    event_id TEXT NOT NULL,
+    event_type TEXT NOT NULL,
+    document_id TEXT NOT NULL,
+    sequence INTEGER NOT NULL,
+    state TEXT NOT NULL,
+    attempts INTEGER NOT NULL DEFAULT 0,
+    -- Of pending ones only the first of its document has one.
+    next_attempt_at TEXT,
+    status INTEGER,
+    error TEXT,
+    created_at TEXT NOT NULL,
+    finished_at TEXT
+  );
+  CREATE UNIQUE INDEX deliveries_list ON deliveries (webhook_id, sequence);
+  CREATE INDEX deliveries_pending ON deliveries (webhook_id, document_id, sequence) WHERE state = 'pending';
+  CREATE INDEX deliveries_due ON deliveries (webhook_id, next_attempt_at, sequence)
+    WHERE next_attempt_at IS NOT NULL;
+  CREATE INDEX deliveries_failed ON deliveries (webhook_id, sequence) WHERE state = 'failed';
+  CREATE INDEX deliveries_finished ON deliveries (finished_at) WHERE finished_at IS NOT NULL;
+  CREATE TABLE delivery_tries (
+    delivery_id TEXT NOT NULL,
+    place INTEGER NOT NULL,
+    at TEXT NOT NULL,
+    duration_ms REAL NOT NULL,
+    status INTEGER,
+    error TEXT,
+    response TEXT,
+    PRIMARY KEY (delivery_id, place)
+  ) WITHOUT ROWID;
+  `,
 ];

@@ -17,6 +17,7 @@ import { applyCommit, type Effects } from "./write-commit.ts";
 import { applyEmbedderChange } from "./write-embedders.ts";
 import { addVectors, dropStrayVectors, removeIndexed, stageEntries } from "./write-index.ts";
 import { applyJobChange, claimJobs, heartbeat, removeWorker, requireLease } from "./write-jobs.ts";
+import { applyWebhookWrite } from "./write-webhooks.ts";
 import { monotonicMs, type WriteAnswer, type WriteRequest, type WriterData } from "./writer.ts";
 
 /** Requests that share one transaction at most, and milliseconds after which no more join it. */
@@ -143,6 +144,8 @@ function execute(request: WriteRequest, effects: Effects): unknown {
       return addVectors(sql, request.embedder_id, request.dimensions, request.entries);
     case "embedders":
       return applyEmbedderChange(sql, request.change);
+    case "webhooks":
+      return applyWebhookWrite(sql, request.change);
     case "remove_indexed":
       return removeIndexed(sql, request.tenant_id, request.document_id, request.version);
     case "drop_stray_vectors":

@@ -9,6 +9,7 @@ import type { VectorTables } from "./vector-tables.ts";
 import type { Effects } from "./write-commit.ts";
 import type { EmbedderChange } from "./write-embedders.ts";
 import type { JobChange } from "./write-jobs.ts";
+import type { WebhookWrite } from "./write-webhooks.ts";
 
 export interface WriterData {
   path: string;
@@ -37,6 +38,7 @@ export type WriteOperation =
     }
   | { op: "add"; embedder_id: string; dimensions: number; entries: IndexEntry[]; lease: Lease | undefined }
   | { op: "embedders"; change: EmbedderChange }
+  | { op: "webhooks"; change: WebhookWrite }
   | { op: "remove_indexed"; tenant_id: string; document_id: string; version: number }
   | { op: "drop_stray_vectors"; tables: VectorTables; chunk_rows: number[] }
   | {
