@@ -4,15 +4,16 @@ import { useEffect } from "preact/hooks";
 import type { Job, Operations } from "../../../src/client/index.ts";
 import { navigate, parameter, withQuery } from "../router.tsx";
 import { ApiError, sluice } from "../session.ts";
+import { Ago } from "../ui/ago.tsx";
 import { announce } from "../ui/announce.tsx";
 import { ErrorNote } from "../ui/status.tsx";
-import { Ago } from "../ui/times.tsx";
 import { plural } from "../words.ts";
 import { DocumentLink, jobWord } from "./document-link.tsx";
+import { fateWords } from "./fates.ts";
 import { fixOf, titleOf } from "./health.ts";
 import { useJobs } from "./jobs.ts";
 import { documentIdOf, nameOf, useNames } from "./names.ts";
-import { fates, fateWords, type Plan } from "./redrive.ts";
+import { fates, type Plan } from "./redrive.ts";
 import { RedriveDialog } from "./redrive-dialog.tsx";
 import { Timeline } from "./timeline.tsx";
 import { withCode } from "./verdict.tsx";
@@ -235,24 +236,26 @@ function DeadLetter({ job, name, now, chosen, open, onChoose, onOpen, onRetry }:
             <code>{error?.code ?? "unknown"}</code> {error?.message}
           </p>
         </div>
-        <p class="hint operations-when">
-          <Ago at={ended} now={now} />
-          <br />
-          {plural(attempts, "attempt")}
-        </p>
-        <div class="actions">
-          <button class="small" type="button" aria-label={`Redrive ${name}`} onClick={onRetry}>
-            Redrive
-          </button>
-          <button
-            class="small"
-            type="button"
-            aria-expanded={open}
-            aria-label={`What happened to ${name}`}
-            onClick={onOpen}
-          >
-            {open ? "Less" : "Timeline"}
-          </button>
+        <div class="operations-side">
+          <p class="hint operations-when">
+            <Ago at={ended} now={now} />
+            <br />
+            {plural(attempts, "attempt")}
+          </p>
+          <div class="actions">
+            <button class="small" type="button" aria-label={`Redrive ${name}`} onClick={onRetry}>
+              Redrive
+            </button>
+            <button
+              class="small"
+              type="button"
+              aria-expanded={open}
+              aria-label={`What happened to ${name}`}
+              onClick={onOpen}
+            >
+              {open ? "Less" : "Timeline"}
+            </button>
+          </div>
         </div>
       </div>
       {open && <Timeline correlation_id={correlation_id} on={ended} />}

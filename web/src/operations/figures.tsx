@@ -1,9 +1,10 @@
 /** The charts of the screen: queue, age, throughput, stages. */
 import type { Operations } from "../../../src/client/index.ts";
+import { stageOrder } from "../row.ts";
 import { Chart } from "../ui/chart.tsx";
 import { durationTicksTo } from "../ui/scale.ts";
 import { stageWords } from "../ui/status.tsx";
-import { clockTime, minuteTime, spanWords } from "../ui/times.tsx";
+import { clockTime, minuteTime, spanWords } from "../ui/times.ts";
 import { formatDuration, plural } from "../words.ts";
 import type { Sample } from "./history.ts";
 
@@ -78,7 +79,11 @@ export function Figures({ operations, samples }: { operations: Operations; sampl
 function StageTimes({ activity }: Pick<Operations, "activity">) {
   const { stages, processing } = activity;
   const rows = [
-    ...stages.map((each) => ({ name: stageWords[each.stage], tone: each.stage as string, ...each })),
+    ...stageOrder.map((stage) => ({
+      ...(stages.find((each) => each.stage === stage) ?? { count: 0, p50_ms: null, p95_ms: null }),
+      name: stageWords[stage],
+      tone: stage as string,
+    })),
     { name: "All of it", tone: "whole", ...processing },
   ];
   const longest = Math.max(1, ...rows.map(({ p95_ms }) => p95_ms ?? 0));

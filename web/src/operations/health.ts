@@ -1,7 +1,7 @@
 /** Is anything wrong, and what is to be done about it? Pure. */
 import type { Operations } from "../../../src/client/index.ts";
 import { errorTable } from "../../../src/errors.ts";
-import { spanWords } from "../ui/times.tsx";
+import { spanWords } from "../ui/times.ts";
 import { plural } from "../words.ts";
 
 export interface Finding {
@@ -123,7 +123,13 @@ function failing({ activity, queue }: Operations): Finding {
     const words = retrying > 0 ? `${plural(retrying, "job")} to be tried again` : "Nothing fails now";
     return { about: "failing", level: "good", words };
   }
-  const words = `In the last ${NOW_MINUTES} minutes ${plural(failed, "ingestion")} failed, ${retried.toLocaleString("en")} had to be tried again, ${completed.toLocaleString("en")} completed`;
+  const words = [
+    failed > 0 ? `${plural(failed, "ingestion")} failed` : "",
+    retried > 0 ? `${plural(retried, "attempt")} failed and ${retried === 1 ? "is" : "are"} made again` : "",
+    `${completed.toLocaleString("en")} completed in the last ${NOW_MINUTES} minutes`,
+  ]
+    .filter(Boolean)
+    .join(", ");
   // One bad file among good ones is the file's trouble; nearly all of them failing is the service's.
   if (failed + retried > completed) {
     return {

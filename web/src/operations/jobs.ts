@@ -2,6 +2,7 @@
 import { useEffect, useRef, useState } from "preact/hooks";
 import type { Job, JobQuery } from "../../../src/client/index.ts";
 import { sluice } from "../session.ts";
+import { joined } from "./joined.ts";
 
 const PAGE = 50;
 /** The server answers no more at once. */
@@ -13,20 +14,6 @@ export interface Jobs {
   error: Error | undefined;
   next_cursor: string | null;
   more: () => void;
-}
-
-/**
- * Pure: a fresh beginning of a list, and what was read of its end before. Lists go by id, newest first, so whatever of
- * the old one is older than all of the new one lies behind it.
- */
-export function joined(
-  fresh: { jobs: readonly Job[]; next_cursor: string | null },
-  old: { jobs: readonly Job[]; next_cursor: string | null },
-): { jobs: readonly Job[]; next_cursor: string | null } {
-  const last = fresh.jobs.at(-1);
-  if (fresh.next_cursor === null || last === undefined) return fresh;
-  const rest = old.jobs.filter(({ job_id }) => job_id < last.job_id);
-  return rest.length === 0 ? fresh : { jobs: [...fresh.jobs, ...rest], next_cursor: old.next_cursor };
 }
 
 /** @param round read again, in place, whenever it changes */

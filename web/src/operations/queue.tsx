@@ -3,9 +3,10 @@ import { useSignal } from "@preact/signals";
 import type { Job, Operations } from "../../../src/client/index.ts";
 import { navigate, parameter, withQuery } from "../router.tsx";
 import { ApiError, sluice } from "../session.ts";
+import { Ago } from "../ui/ago.tsx";
 import { announce } from "../ui/announce.tsx";
 import { ErrorNote } from "../ui/status.tsx";
-import { Ago, spanWords } from "../ui/times.tsx";
+import { spanWords } from "../ui/times.ts";
 import { DocumentLink, jobWord } from "./document-link.tsx";
 import { useJobs } from "./jobs.ts";
 import { documentIdOf, nameOf, useNames } from "./names.ts";
@@ -17,7 +18,6 @@ const states = [
 ] as const;
 
 interface QueueProps {
-  /** Undefined: not known for this tenant alone. */
   by_state: Operations["queue"]["by_state"];
   now: number;
   round: number;
@@ -88,15 +88,17 @@ export function Queue({ by_state, now, round, again }: QueueProps) {
                   </p>
                 )}
               </div>
-              <p class="hint operations-when">{whenWords(job, now)}</p>
-              <button
-                class="small"
-                type="button"
-                aria-label={`Cancel ${nameOf(documentIdOf(job)) ?? job.job_id}`}
-                onClick={() => cancel(job)}
-              >
-                Cancel
-              </button>
+              <div class="operations-side">
+                <p class="hint operations-when">{whenWords(job, now)}</p>
+                <button
+                  class="small"
+                  type="button"
+                  aria-label={`Cancel ${nameOf(documentIdOf(job)) ?? job.job_id}`}
+                  onClick={() => cancel(job)}
+                >
+                  Cancel
+                </button>
+              </div>
             </li>
           ))}
         </ul>

@@ -2,10 +2,10 @@
 import { useSignal } from "@preact/signals";
 import type { ReindexStatus } from "../../../src/client/index.ts";
 import { sluice } from "../session.ts";
+import { Ago } from "../ui/ago.tsx";
 import { announce } from "../ui/announce.tsx";
 import { Confirm } from "../ui/confirm.tsx";
 import { ErrorNote } from "../ui/status.tsx";
-import { Ago } from "../ui/times.tsx";
 import { plural } from "../words.ts";
 import { usePoll } from "./poll.ts";
 

@@ -3,7 +3,7 @@ import type { SluiceEvent } from "../../../src/events.ts";
 import { sluice } from "../session.ts";
 import { useLoad } from "../ui/load.ts";
 import { ErrorNote, stageWords } from "../ui/status.tsx";
-import { clockTime, exactTime } from "../ui/times.tsx";
+import { clockTime, exactTime } from "../ui/times.ts";
 import { formatBytes, formatDuration, plural } from "../words.ts";
 
 /** A journey has some ten events for each run; progress is left out. */

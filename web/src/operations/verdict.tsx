@@ -1,7 +1,7 @@
 /** At the top, in one glance: is anything wrong, and what is to be done? */
 import type { Operations } from "../../../src/client/index.ts";
 import { Icon } from "../ui/icons.tsx";
-import { clockTime } from "../ui/times.tsx";
+import { clockTime } from "../ui/times.ts";
 import { type Finding, findingsOf, verdictOf } from "./health.ts";
 
 const levelWords: Record<Finding["level"], string> = { good: "Good", warn: "Look at this", bad: "Wrong" };

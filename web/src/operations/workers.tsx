@@ -1,6 +1,7 @@
 /** Who works, on what, and for how long already. */
 import type { Operations } from "../../../src/client/index.ts";
-import { Ago, exactTime, spanWords } from "../ui/times.tsx";
+import { Ago } from "../ui/ago.tsx";
+import { exactTime, spanWords } from "../ui/times.ts";
 import { plural } from "../words.ts";
 import { DocumentLink, jobWord } from "./document-link.tsx";
 import { isSilent } from "./health.ts";

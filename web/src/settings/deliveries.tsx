@@ -4,11 +4,12 @@ import { useEffect, useRef, useState } from "preact/hooks";
 import type { Delivery, DeliveryState } from "../../../src/client/index.ts";
 import { documentPath, Link, navigate, parameter, withQuery } from "../router.tsx";
 import { sluice } from "../session.ts";
+import { Ago } from "../ui/ago.tsx";
 import { announce } from "../ui/announce.tsx";
 import { Confirm } from "../ui/confirm.tsx";
 import { useLoad } from "../ui/load.ts";
 import { ErrorNote, Pill } from "../ui/status.tsx";
-import { Ago, exactTime, spanWords } from "../ui/times.tsx";
+import { exactTime, spanWords } from "../ui/times.ts";
 import { formatDuration, plural } from "../words.ts";
 
 const states: { state: "" | DeliveryState; words: string }[] = [
@@ -158,14 +159,14 @@ export function Deliveries({ webhook_id, onChange }: { webhook_id: string; onCha
                   <Ago at={delivery.finished_at ?? delivery.created_at} />
                 </p>
                 <div class="actions">
-                  {delivery.state !== "pending" && (
+                  {(delivery.state !== "pending" || delivery.attempts > 0) && (
                     <button
                       class="small"
                       type="button"
-                      aria-label={`Replay ${delivery.event_type} of ${delivery.document_id}`}
+                      aria-label={`${delivery.state === "pending" ? "Send now:" : "Replay"} ${delivery.event_type} of ${delivery.document_id}`}
                       onClick={() => replay(delivery)}
                     >
-                      Replay
+                      {delivery.state === "pending" ? "Send now" : "Replay"}
                     </button>
                   )}
                   <button

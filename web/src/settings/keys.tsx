@@ -3,13 +3,14 @@ import { useSignal } from "@preact/signals";
 import { useEffect } from "preact/hooks";
 import type { Key } from "../../../src/client/index.ts";
 import { session, sluice } from "../session.ts";
+import { Ago } from "../ui/ago.tsx";
 import { announce } from "../ui/announce.tsx";
 import { Confirm } from "../ui/confirm.tsx";
 import { Copy } from "../ui/copy.tsx";
 import { Dialog } from "../ui/dialog.tsx";
 import { useLoad } from "../ui/load.ts";
 import { ErrorNote } from "../ui/status.tsx";
-import { Ago, agoWords, exactTime, spanWords } from "../ui/times.tsx";
+import { agoWords, exactTime, spanWords } from "../ui/times.ts";
 import { KeyForm } from "./key-form.tsx";
 import { madeKey } from "./made-key.ts";
 

@@ -1,4 +1,4 @@
-/** When something was: in words that are short, and exactly on hover. */
+/** When something was, and how long it took: in short words, and exactly. */
 import { formatDuration } from "../words.ts";
 
 /** How long ago, roughly: the larger the coarser. */
@@ -30,12 +30,3 @@ const minute = new Intl.DateTimeFormat("en-GB", { timeStyle: "short" });
 export const exactTime = (at: string | number) => exact.format(new Date(at));
 export const clockTime = (at: string | number) => clock.format(new Date(at));
 export const minuteTime = (at: string | number) => minute.format(new Date(at));
-
-/** @param now Unix milliseconds; by the server's clock where what is told is the server's */
-export function Ago({ at, now = Date.now() }: { at: string; now?: number }) {
-  return (
-    <time dateTime={at} title={exactTime(at)}>
-      {agoWords(now - Date.parse(at))}
-    </time>
-  );
-}
