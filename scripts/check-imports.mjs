@@ -45,6 +45,8 @@ const allowed = {
     "adapters",
     "config",
   ],
+  // The client runs in browsers: whatever it takes from elsewhere is types alone, and leaves nothing behind (see below).
+  client: [],
   server: ["core", "ports", "progress", "reindex", "search", "intake", "config"],
   sluice: ["core", "ports", "progress", "search", "intake", "compose", "config"],
   index: [
@@ -72,8 +74,14 @@ const allowed = {
     "config",
     "compose",
     "server",
+    "client",
     "supervisor",
   ],
+};
+
+/** Which places each place may besides import types from, and nothing but types. */
+const typesAllowed = {
+  client: ["core", "search", "server", "reindex"],
 };
 
 function placeOf(file) {
@@ -96,9 +104,11 @@ for (const file of sources(join(root, "src"))) {
   const text = readFileSync(file, "utf8");
   const from = placeOf(file);
   const name = relative(root, file);
-  for (const [, target] of text.matchAll(/(?:from|import\()\s*"(\.[^"]+)"/g)) {
+  for (const [, statement, target] of text.matchAll(/((?:[^;"]*\bfrom|import\())\s*"(\.[^"]+)"/g)) {
     const to = placeOf(resolve(dirname(file), target));
     if (to === from && from !== "adapters") continue;
+    const typesOnly = /(?:import|export) type \{[^}]*\}\s*from$/.test(statement);
+    if (typesOnly && typesAllowed[from]?.includes(to)) continue;
     if (from === "adapters") {
       // One technology never reaches into another; what lies beside them serves them all.
       const technology = (path) => relative(join(root, "src/adapters"), path).split("/")[0];

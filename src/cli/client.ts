@@ -1,5 +1,6 @@
 /** The command line as a client of a running server. */
 import type { z } from "zod";
+import { parseEventStream } from "../client/sse.ts";
 import type { CollectionInput, CollectionView } from "../collection.ts";
 import type { Config } from "../config/config.ts";
 import type { Document } from "../document.ts";
@@ -9,7 +10,6 @@ import type { Job, JobState } from "../job.ts";
 import type { SearchAnswer, SearchRequest } from "../search/search.ts";
 import type { AcceptedAnswer, Problem, UploadQuery, uploadFieldsSchema } from "../server/schemas.ts";
 import { CommandError } from "./output.ts";
-import { parseEventStream } from "./sse.ts";
 
 /** Query of an upload, metadata still as JSON. */
 export type UploadParameters = Omit<z.input<typeof uploadFieldsSchema>, "priority"> &

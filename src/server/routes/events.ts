@@ -32,7 +32,13 @@ export function eventRoutes(app: App, { documents }: AppDependencies, streams: E
         summary: "Read the event log",
         querystring: z.strictObject({
           ...filterShape,
-          after: afterSchema.default(0),
+          after: z
+            .union([z.literal("latest"), afterSchema])
+            .default(0)
+            .describe(
+              "sequence of the last event that the reader has; default 0: all; `latest`: none of those there are, " +
+                "only where the log ends, as `next_after`",
+            ),
           limit: z.coerce.number().int().min(1).max(1_000).default(500),
         }),
         response: {
@@ -46,6 +52,7 @@ export function eventRoutes(app: App, { documents }: AppDependencies, streams: E
     },
     async (request) => {
       const { after, limit } = request.query;
+      if (after === "latest") return { events: [], next_after: await documents.lastSequence() };
       const filter = filterOf(request.tenant_id, request.query);
       const events = await documents.readEvents({ ...filter, after, limit });
       return { events, next_after: events.at(-1)?.sequence ?? after };

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { parseEventStream, type ServerSentEvent } from "../../src/cli/sse.ts";
+import { parseEventStream, type ServerSentEvent } from "../../src/client/sse.ts";
 
 async function parse(pieces: Uint8Array[]): Promise<ServerSentEvent[]> {
   const found: ServerSentEvent[] = [];
