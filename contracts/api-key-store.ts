@@ -15,7 +15,7 @@ export function describeApiKeyStore(name: string, open: OpenStorage, gaps: Stora
   storageSuite(`ApiKeyStore: ${name}`, open, gaps, keys);
 }
 
-function newKey(h: StorageHarness, tenant_id = "t1"): ApiKey {
+function newKey(h: StorageHarness, tenant_id = "t1", more: Partial<ApiKey> = {}): ApiKey {
   h.advance(1);
   const key_id = h.system.newId("key");
   return {
@@ -23,7 +23,10 @@ function newKey(h: StorageHarness, tenant_id = "t1"): ApiKey {
     tenant_id,
     name: "laptop é",
     hash: sha256Of(key_id),
+    operator: false,
     created_at: new Date(h.system.now()).toISOString(),
+    expires_at: null,
+    ...more,
   };
 }
 
@@ -43,6 +46,43 @@ function keys(check: StorageTest): void {
     expect(await h.keys.findByHash(b.hash)).toEqual(b);
     expect(await h.keys.findByHash(sha256Of("other"))).toBeUndefined();
     expect(await h.keys.findByHash("")).toBeUndefined();
+  });
+
+  check("an operator's key and a key's end are kept", async (h) => {
+    const expires_at = new Date(h.system.now() + 60_000).toISOString();
+    const key = newKey(h, "t1", { operator: true, expires_at });
+    await h.keys.add(key);
+    expect(await h.keys.findByHash(key.hash)).toEqual(key);
+    expect(await h.keys.list()).toEqual([key]);
+  });
+
+  check("an expired key is still a key there is, until it is removed", async (h) => {
+    const at = (ms: number) => new Date(h.system.now() + ms).toISOString();
+    const [gone, late, lasting] = [
+      newKey(h, "t1", { expires_at: at(-2_000) }),
+      newKey(h, "t1", { expires_at: at(60_000) }),
+      newKey(h),
+    ];
+    const others = newKey(h, "t2", { expires_at: at(-2_000) });
+    await h.keys.add(gone);
+    expect(await h.keys.any()).toBe(true);
+    expect(await h.keys.findByHash(gone.hash)).toEqual(gone);
+    for (const key of [late, lasting, others]) await h.keys.add(key);
+    await h.keys.removeExpired("t1", at(-1_000));
+    expect(await h.keys.list("t1")).toEqual([late, lasting]);
+    expect(await h.keys.list("t2")).toEqual([others]);
+  });
+
+  check("keys of one tenant are listed, and revoked only as its own when the tenant is said", async (h) => {
+    const [mine, other] = [newKey(h), newKey(h, "t2")];
+    await h.keys.add(mine);
+    await h.keys.add(other);
+    expect(await h.keys.list("t2")).toEqual([other]);
+    expect(await h.keys.list("t3")).toEqual([]);
+    expect(await h.keys.revoke(other.key_id, "t1")).toBe(false);
+    expect(await h.keys.findByHash(other.hash)).toEqual(other);
+    expect(await h.keys.revoke(other.key_id, "t2")).toBe(true);
+    expect(await h.keys.list()).toEqual([mine]);
   });
 
   check("keys of all tenants are listed", async (h) => {

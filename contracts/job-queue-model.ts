@@ -377,6 +377,14 @@ function describeJob({ priority, delay, key }: NewJobStep): string {
 async function lookAt(queue: JobQueue, tenantsHere: string[]): Promise<model.QueueView> {
   const depths: model.QueueView["depths"] = {};
   for (const tenant_id of tenantsHere) depths[tenant_id] = await queue.depth(tenant_id);
+  const loads = await queue.loads(10_000);
+  const by_tenant: model.QueueView["by_tenant"] = {};
+  for (const tenant_id of tenantsHere) {
+    const dead: Record<string, number> = {};
+    for (const { code, jobs } of await queue.deadByCode(tenant_id)) dead[code] = jobs;
+    const { waiting = 0, running = 0 } = loads.find((load) => load.tenant_id === tenant_id) ?? {};
+    by_tenant[tenant_id] = { ...(await queue.stats(tenant_id)), dead, waiting, running };
+  }
   const lists = await Promise.all(tenantsHere.map((tenant_id) => queue.list({ tenant_id, limit: 10_000 })));
   const held: Record<string, string[]> = {};
   for (const worker_id of workers) {
@@ -385,6 +393,7 @@ async function lookAt(queue: JobQueue, tenantsHere: string[]): Promise<model.Que
   return {
     jobs: lists.flat().sort((a, b) => (a.job_id < b.job_id ? 1 : -1)),
     stats: await queue.stats(),
+    by_tenant,
     depths,
     next_ready_at: await queue.nextReadyAt(),
     expired: (await queue.expired(10_000)).sort((a, b) => (a.job_id < b.job_id ? -1 : 1)),

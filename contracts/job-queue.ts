@@ -1,5 +1,6 @@
 /** The contract of a JobQueue: every MUST of src/ports/job-queue.ts. */
 import { expect } from "vitest";
+import type { ErrorCode } from "../src/errors.ts";
 import type { JobState } from "../src/job.ts";
 import type { WorkerPresence } from "../src/ports/job-queue.ts";
 import { describeQueueLeases } from "./job-queue-leases.ts";
@@ -383,6 +384,86 @@ function looking(check: StorageTest): void {
       oldest_ready_ms: 5_000,
     });
   });
+
+  check("stats of a tenant leave out the others', also the wait of their oldest job", async (h) => {
+    await h.queue.enqueue([newJob(h.system, { tenant_id: "t2" })]);
+    h.advance(4_000);
+    await h.queue.enqueue([newJob(h.system), newJob(h.system)]);
+    h.advance(1_000);
+    const { queued, succeeded } = (await h.queue.stats("t1")).by_state;
+    expect({ queued, succeeded }).toEqual({ queued: 2, succeeded: 0 });
+    expect((await h.queue.stats("t1")).oldest_ready_ms).toBe(1_000);
+    expect((await h.queue.stats("t2")).oldest_ready_ms).toBe(5_000);
+    // What was counted before goes into no later count.
+    for (const claimed of await h.queue.claim("wrk_a", 3, 30_000)) await h.queue.complete(claimed);
+    await h.queue.enqueue([newJob(h.system)]);
+    expect((await h.queue.stats("t1")).by_state).toMatchObject({ queued: 1, succeeded: 2 });
+    expect((await h.queue.stats("t2")).by_state).toMatchObject({ queued: 0, succeeded: 1 });
+    expect((await h.queue.stats()).by_state).toMatchObject({ queued: 1, succeeded: 3 });
+    expect((await h.queue.stats("nobody")).by_state).toMatchObject({ queued: 0, succeeded: 0 });
+  });
+
+  check("dead letters are counted by error, most first, of a tenant and of all", async (h) => {
+    expect(await h.queue.deadByCode()).toEqual([]);
+    const die = async (tenant_id: string, code: ErrorCode) => {
+      const job = newJob(h.system, { tenant_id });
+      await h.queue.enqueue([job]);
+      const claimed = await claimOne(h);
+      await h.queue.fail(claimed, newError({ code }));
+      return claimed.job_id;
+    };
+    await die("t1", "worker_lost");
+    await die("t1", "malformed_document");
+    const last = await die("t1", "malformed_document");
+    await die("t2", "internal");
+    await die("t2", "worker_lost");
+    // Neither a job that was cancelled nor one that waits to be tried again is dead.
+    await h.queue.enqueue([newJob(h.system), newJob(h.system)]);
+    await h.queue.retry(await claimOne(h), newError(), h.system.now() + 600_000);
+    await h.queue.cancel((await claimOne(h)).job_id);
+    expect(await h.queue.deadByCode("t1")).toEqual([
+      { code: "malformed_document", jobs: 2 },
+      { code: "worker_lost", jobs: 1 },
+    ]);
+    expect(await h.queue.deadByCode()).toEqual([
+      { code: "malformed_document", jobs: 2 },
+      { code: "worker_lost", jobs: 2 },
+      { code: "internal", jobs: 1 },
+    ]);
+    await h.queue.redrive(last);
+    expect(await h.queue.deadByCode("t1")).toEqual([
+      { code: "malformed_document", jobs: 1 },
+      { code: "worker_lost", jobs: 1 },
+    ]);
+    expect(await h.queue.deadByCode("t3")).toEqual([]);
+  });
+
+  check(
+    "loads tell what each tenant has in the queue, most loaded first, and end at their limit",
+    async (h) => {
+      expect(await h.queue.loads(10)).toEqual([]);
+      const enqueue = (tenant_id: string, count: number, delay_seconds = 0) =>
+        h.queue.enqueue(Array.from({ length: count }, () => newJob(h.system, { tenant_id, delay_seconds })));
+      await enqueue("c", 1);
+      await h.queue.fail(await claimOne(h), newError());
+      await enqueue("done", 1);
+      await h.queue.complete(await claimOne(h));
+      await enqueue("a", 2);
+      await claimOne(h);
+      await enqueue("b", 3, 60);
+      await enqueue("d", 1, 60);
+      await enqueue("e", 1, 60);
+      const loads = [
+        { tenant_id: "b", waiting: 3, running: 0, dead: 0 },
+        { tenant_id: "a", waiting: 1, running: 1, dead: 0 },
+        { tenant_id: "d", waiting: 1, running: 0, dead: 0 },
+        { tenant_id: "e", waiting: 1, running: 0, dead: 0 },
+        { tenant_id: "c", waiting: 0, running: 0, dead: 1 },
+      ];
+      expect(await h.queue.loads(10)).toEqual(loads);
+      expect(await h.queue.loads(2)).toEqual(loads.slice(0, 2));
+    },
+  );
 
   check("a heartbeat makes a worker known, with what it holds, until it is removed", async (h) => {
     const worker: WorkerPresence = {

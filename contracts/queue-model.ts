@@ -260,6 +260,8 @@ export function list(
 export interface QueueView {
   jobs: Job[];
   stats: QueueStats;
+  /** `dead`: dead letters by error code. */
+  by_tenant: Record<string, QueueStats & { dead: Record<string, number>; waiting: number; running: number }>;
   depths: Record<string, { tenant: number; total: number }>;
   next_ready_at: number | null;
   expired: ClaimedJob[];
@@ -283,6 +285,30 @@ export function look(model: QueueModel, now: number, tenants: string[], workers:
   return {
     jobs: all.map((one) => one.job).sort((a, b) => (a.job_id < b.job_id ? 1 : -1)),
     stats: { by_state, oldest_ready_ms: ready.length === 0 ? 0 : now - Math.min(...ready) },
+    by_tenant: Object.fromEntries(
+      tenants.map((tenant_id) => {
+        const own = all.filter((one) => tenantOf(one) === tenant_id);
+        const count = (state: JobState) => own.filter((one) => one.job.state === state).length;
+        const readyAt = own.filter((one) => isWaiting(one) && one.run_at <= now).map((one) => one.run_at);
+        const dead: Record<string, number> = {};
+        for (const { job } of own) {
+          if (job.state === "dead" && job.error) dead[job.error.code] = (dead[job.error.code] ?? 0) + 1;
+        }
+        return [
+          tenant_id,
+          {
+            by_state: Object.fromEntries(jobStates.map((state) => [state, count(state)])) as Record<
+              JobState,
+              number
+            >,
+            oldest_ready_ms: readyAt.length === 0 ? 0 : now - Math.min(...readyAt),
+            dead,
+            waiting: count("queued") + count("retrying"),
+            running: count("running"),
+          },
+        ];
+      }),
+    ),
     depths: Object.fromEntries(
       tenants.map((tenant_id) => [
         tenant_id,

@@ -40,6 +40,11 @@ export const collectionSchema = z
   .string()
   .regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$/, "letters, digits, . _ -, at most 100, first a letter or digit");
 
+/** The name of a tenant. It begins the keys of the tenant's blobs, which are paths. */
+export const tenantSchema = z
+  .string()
+  .regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$/, "letters, digits, . _ -, at most 100, first a letter or digit");
+
 /** A document as the API shows it. */
 export const documentSchema = z.object({
   document_id: z.string(),

@@ -32,14 +32,20 @@ export const errorTable = {
   forbidden: {
     status: 403,
     retryable: false,
-    title: "The request came from a place that may not make it",
-    fix: "Call the server under its own address; a server without API keys answers only as localhost.",
+    title: "Whoever makes the request, or the place that it comes from, may not make it",
+    fix: "Use a key that may (an operator's, for other tenants and what concerns all), or call the server under its own address: without API keys it answers only as localhost, and to pages of other origins only as SLUICE_ALLOWED_ORIGINS says.",
   },
   not_found: {
     status: 404,
     retryable: false,
     title: "There is no such thing here",
     fix: "Check the id, and that the API key belongs to the tenant that owns it.",
+  },
+  own_key: {
+    status: 409,
+    retryable: false,
+    title: "A key can't revoke itself",
+    fix: "Revoke it with another key, or with `sluice keys revoke` where the storage is.",
   },
   not_ready: {
     status: 409,

@@ -52,7 +52,15 @@ export type {
   Extractor,
   PageCache,
 } from "./ports/extractor.ts";
-export type { JobQuery, JobQueue, QueueStats, WorkerInfo, WorkerPresence } from "./ports/job-queue.ts";
+export type {
+  DeadCount,
+  JobQuery,
+  JobQueue,
+  QueueStats,
+  TenantLoad,
+  WorkerInfo,
+  WorkerPresence,
+} from "./ports/job-queue.ts";
 export type { Log } from "./ports/log.ts";
 export type { Reranker } from "./ports/reranker.ts";
 export type { System } from "./ports/system.ts";

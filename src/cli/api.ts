@@ -16,6 +16,12 @@ export async function api(): Promise<void> {
       `SLUICE_HOST is ${config.host}, which others can reach, but there is no API key. Make one with \`sluice keys create\`, or listen on 127.0.0.1.`,
     );
   }
+  if (config.allowed_origins.includes("*") && !(await adapters.keys.any())) {
+    await adapters.close();
+    throw new Error(
+      "SLUICE_ALLOWED_ORIGINS has *, but there is no API key: any page in a browser here could do anything. Make a key with `sluice keys create`, or name the origins.",
+    );
+  }
   const intake = composeIntake(config, adapters, log);
   const app = await buildApp({ ...adapters, ...intake, config, log, page_dir: findPage() });
   onShutdown(

@@ -1,8 +1,9 @@
 /** `sluice keys create | list | revoke`: straight in the data folder, also beside a running server. */
-import { createHash, randomBytes } from "node:crypto";
 import { openAdapters } from "../compose.ts";
 import { loadConfig } from "../config/config.ts";
+import { tenantSchema } from "../document.ts";
 import { SluiceError } from "../errors.ts";
+import { FIRST_KEY_NOTE, makeApiKey } from "../intake/api-keys.ts";
 import type { ApiKeyStore } from "../ports/api-key-store.ts";
 import type { System } from "../ports/system.ts";
 import { type OutputOptions, print, printJson, table, UsageError } from "./output.ts";
@@ -10,62 +11,61 @@ import { type OutputOptions, print, printJson, table, UsageError } from "./outpu
 export interface CreateKeyOptions extends OutputOptions {
   tenant: string;
   name?: string;
+  operator?: boolean;
+  /** Milliseconds from now. */
+  expires?: number;
 }
 
-export async function createKey({ tenant, name = "", json }: CreateKeyOptions): Promise<void> {
-  // It begins the keys of the tenant's blobs, which are paths.
-  if (!/^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$/.test(tenant)) {
-    throw new UsageError(
-      `--tenant: ${JSON.stringify(tenant)} is not a name of a tenant: letters, digits, . _ -, at most 100, first a letter or digit.`,
-    );
+export async function createKey({ tenant, name = "", operator = false, expires, json }: CreateKeyOptions) {
+  const named = tenantSchema.safeParse(tenant);
+  if (!named.success) {
+    const why = named.error.issues.map(({ message }) => message).join("; ");
+    throw new UsageError(`--tenant: ${JSON.stringify(tenant)} is not a name of a tenant: ${why}.`);
   }
   await withKeys(async (keys, system) => {
-    const first = !(await keys.any());
-    const key = `sluice_${randomBytes(32).toString("base64url")}`;
-    const made = {
-      key_id: system.newId("key"),
-      tenant_id: tenant,
-      name,
-      created_at: new Date(system.now()).toISOString(),
-    };
-    await keys.add({ ...made, hash: createHash("sha256").update(key).digest("hex") });
+    const wanted = { tenant_id: tenant, name, operator, expires_in_ms: expires ?? null };
+    const { key, stored, first } = await makeApiKey({ keys, system }, wanted);
+    const { hash: _, ...made } = stored;
     if (json) {
       printJson({ ...made, key });
       return;
     }
     // The key alone on standard output: KEY=$(sluice keys create --tenant acme)
     print(key);
+    const whose = operator ? `an operator's, of tenant ${tenant}` : `of tenant ${tenant}`;
+    const until = made.expires_at === null ? "" : ` It ends at ${made.expires_at}.`;
     process.stderr.write(
-      `Key ${made.key_id} of tenant ${tenant}. It is shown only now; Sluice keeps nothing but its hash.\n`,
+      `Key ${made.key_id}, ${whose}.${until} It is shown only now; Sluice keeps nothing but its hash.\n`,
     );
-    if (first) {
-      process.stderr.write(
-        "It is the first key: from now on every request needs one. What was uploaded without a key belongs to the tenant `default`.\n",
-      );
-    }
+    if (first) process.stderr.write(`${FIRST_KEY_NOTE}\n`);
   });
 }
 
 export async function listKeys({ json }: OutputOptions): Promise<void> {
-  await withKeys(async (keys) => {
+  await withKeys(async (keys, system) => {
     const found = await keys.list();
     if (json) {
-      for (const { key_id, tenant_id, name, created_at } of found) {
-        printJson({ key_id, tenant_id, name, created_at });
-      }
+      for (const { hash: _, ...key } of found) printJson(key);
       return;
     }
     if (found.length === 0) {
       process.stderr.write("No keys: the server answers anybody on this machine, as tenant `default`.\n");
       return;
     }
-    const rows = found.map(({ key_id, tenant_id, name, created_at }) => [
+    const now = system.now();
+    const endOf = (expires_at: string | null) => {
+      if (expires_at === null) return "";
+      return Date.parse(expires_at) > now ? expires_at : `ended ${expires_at}`;
+    };
+    const rows = found.map(({ key_id, tenant_id, operator, created_at, expires_at, name }) => [
       key_id,
       tenant_id,
+      operator ? "yes" : "",
       created_at,
+      endOf(expires_at),
       name,
     ]);
-    print(table(["KEY", "TENANT", "CREATED", "NAME"], rows));
+    print(table(["KEY", "TENANT", "OPERATOR", "CREATED", "EXPIRES", "NAME"], rows));
   });
 }
 

@@ -139,6 +139,8 @@ keys
   .description("make a key; it is shown once")
   .requiredOption("-t, --tenant <name>", "tenant that its bearer acts for")
   .option("--name <text>", "what the key is for")
+  .option("--operator", "it may act for every tenant, and do what concerns all of them")
+  .option("--expires <time>", "it ends after so long: 10m, 12h, 30d", duration)
   .action(async (options) => (await import("./keys.ts")).createKey({ ...options, ...output() }));
 keys
   .command("list")
@@ -202,6 +204,15 @@ function wrongCall({ code, message }: CommanderError): UsageError {
   if (code === "commander.help") return new UsageError("Which command? `sluice --help` lists them.");
   const what = message.replace(/^error: /, "").replaceAll("\n", " ");
   return new UsageError(`${what}${/[.?)]$/.test(what) ? "" : "."} Add --help to see what the command takes.`);
+}
+
+/** @returns milliseconds */
+function duration(text: string): number {
+  const [, count, unit] = /^(\d{1,6})([smhd])$/.exec(text) ?? [];
+  if (count === undefined || Number(count) === 0) {
+    throw new InvalidArgumentError("It must be a number and s, m, h or d, such as 10m.");
+  }
+  return Number(count) * { s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 }[unit as "s" | "m" | "h" | "d"];
 }
 
 function integer(low: number, high: number) {

@@ -28,6 +28,8 @@ import { type LocalModelConfig, toLocalModel } from "./transformers.ts";
 export interface Config {
   host: string;
   port: number;
+  /** Origins of pages, besides the server's own, that may call the API; "*": every, on a server with keys. */
+  allowed_origins: string[];
   /** Absolute. */
   data_dir: string;
   workers: number;
@@ -210,6 +212,7 @@ function toConfig(values: Settings): Config {
   return {
     host: values.SLUICE_HOST,
     port: values.SLUICE_PORT,
+    allowed_origins: values.SLUICE_ALLOWED_ORIGINS,
     data_dir: resolve(values.SLUICE_DATA_DIR),
     workers: values.SLUICE_WORKERS,
     worker_concurrency: values.SLUICE_WORKER_CONCURRENCY,

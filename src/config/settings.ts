@@ -39,6 +39,24 @@ const listOf = <const Name extends string>(names: readonly Name[]) =>
     return [...new Set(given)] as Name[];
   });
 
+/** Origins as browsers send them, separated by commas. */
+const origins = () =>
+  z.string().transform((value, context): string[] => {
+    const given = value
+      .split(",")
+      .map((origin) => origin.trim().toLowerCase())
+      .filter((origin) => origin !== "");
+    for (const origin of given) {
+      if (origin === "*" || /^(?!https?:)[a-z][a-z0-9+.-]*:\/\/[^/?#\s]+$/.test(origin)) continue;
+      const meant = URL.canParse(origin) ? new URL(origin).origin : "null";
+      if (meant === origin) continue;
+      const instead = meant === "null" ? "an origin is like https://app.example.com" : `write ${meant}`;
+      context.addIssue({ code: "custom", message: `${origin} is not an origin: ${instead}` });
+      return z.NEVER;
+    }
+    return [...new Set(given)];
+  });
+
 const choices = {
   SLUICE_PROFILE: z
     .enum(profiles)
@@ -70,6 +88,11 @@ const choices = {
 const server = {
   SLUICE_HOST: z.string().min(1).default("127.0.0.1").describe("address that the API listens on"),
   SLUICE_PORT: integer(0, 65_535).default(7300).describe("port of the API; 0 takes a free one"),
+  SLUICE_ALLOWED_ORIGINS: origins()
+    .default([])
+    .describe(
+      "origins of other sites' pages that may call the API from a browser, separated by commas; `*`: every, on a server with API keys; default: none",
+    ),
   SLUICE_DATA_DIR: z.string().min(1).default("./data").describe("folder of the database and the files"),
   SLUICE_WORKERS: integer(0, 256)
     .default(() => Math.max(2, Math.min(8, availableParallelism() - 1)))

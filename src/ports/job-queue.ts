@@ -23,6 +23,21 @@ export interface QueueStats {
   oldest_ready_ms: number;
 }
 
+/** Dead letters of one error. */
+export interface DeadCount {
+  code: ErrorCode;
+  jobs: number;
+}
+
+/** What a tenant has in the queue. */
+export interface TenantLoad {
+  tenant_id: string;
+  /** Delayed ones included. */
+  waiting: number;
+  running: number;
+  dead: number;
+}
+
 export interface JobQuery {
   tenant_id?: string;
   state?: JobState;
@@ -92,7 +107,15 @@ export interface JobQueue {
   /** Without a tenant: of any. */
   get(job_id: string, tenant_id?: string): Promise<Job | undefined>;
   list(query: JobQuery): Promise<Job[]>;
-  stats(): Promise<QueueStats>;
+  /**
+   * Of a tenant, or of all. MUST stay cheap with a million ended jobs, and MAY for that answer with an estimate of
+   * `succeeded`, or with one that is a minute old, once there are more than 100,000.
+   */
+  stats(tenant_id?: string): Promise<QueueStats>;
+  /** Dead letters by error, most first, then by code. Of a tenant, or of all. */
+  deadByCode(tenant_id?: string): Promise<DeadCount[]>;
+  /** Tenants that have jobs waiting, running or dead: most waiting and running first, then most dead, then by name. */
+  loads(limit: number): Promise<TenantLoad[]>;
   /** How many jobs wait to be claimed, delayed ones included: of this tenant, and of all. */
   depth(tenant_id: string): Promise<{ tenant: number; total: number }>;
   /**

@@ -6,8 +6,11 @@ import Fastify, { type FastifyRequest, LogController } from "fastify";
 import { serializerCompiler, validatorCompiler } from "fastify-type-provider-zod";
 import type { Logger } from "pino";
 import { SluiceError } from "../errors.ts";
+import { createActivity } from "../progress/activity.ts";
+import { watchLog } from "../progress/watch-log.ts";
 import { createAuthenticator } from "./auth.ts";
 import { trackUnusedConnections } from "./connections.ts";
+import { registerCors } from "./cors.ts";
 import type { App, AppDependencies } from "./dependencies.ts";
 import { pathOf, refuseMalformed, registerErrorHandler, sendError } from "./error-handler.ts";
 import { createEventStreams } from "./event-stream.ts";
@@ -22,8 +25,11 @@ import { documentRoutes } from "./routes/documents.ts";
 import { eventRoutes } from "./routes/events.ts";
 import { healthRoutes } from "./routes/health.ts";
 import { jobRoutes } from "./routes/jobs.ts";
+import { keyRoutes } from "./routes/keys.ts";
+import { operationsRoutes } from "./routes/operations.ts";
 import { reindexRoutes } from "./routes/reindex.ts";
 import { searchRoutes } from "./routes/search.ts";
+import { sessionRoutes } from "./routes/session.ts";
 
 export type { App, AppDependencies } from "./dependencies.ts";
 
@@ -38,10 +44,11 @@ const MAX_WEBSOCKET_MESSAGE_BYTES = 64 * 1024;
  * requests in flight finish and refuses new ones.
  */
 export async function buildApp(dependencies: AppDependencies): Promise<App> {
-  const { system, log, keys, queue, documents, follower } = dependencies;
+  const { config, system, log, keys, queue, documents, follower } = dependencies;
   const version = packageVersion();
   const metrics = createMetrics(queue);
-  const authenticator = createAuthenticator(keys, system);
+  const activity = createActivity(system);
+  const authenticator = createAuthenticator(keys, system, config.allowed_origins);
   const streams = createEventStreams(follower, (err) => log.error({ err }, "a stream of events failed"));
   const stopping = new AbortController();
 
@@ -59,8 +66,10 @@ export async function buildApp(dependencies: AppDependencies): Promise<App> {
   app.setValidatorCompiler(validatorCompiler);
   app.setSerializerCompiler(serializerCompiler);
   app.decorateRequest("tenant_id", "");
+  app.decorateRequest("caller", undefined);
   app.decorateRequest("subject", undefined);
   registerErrorHandler(app);
+  if (config.allowed_origins.length > 0) await registerCors(app, authenticator);
 
   await app.register(websocket, {
     options: { maxPayload: MAX_WEBSOCKET_MESSAGE_BYTES },
@@ -104,7 +113,8 @@ export async function buildApp(dependencies: AppDependencies): Promise<App> {
   docsRoutes(app);
   await app.register(async (api: App) => {
     api.addHook("onRequest", async (request) => {
-      request.tenant_id = await authenticator.tenantOf(request);
+      request.caller = await authenticator.identify(request);
+      request.tenant_id = request.caller.tenant_id;
     });
     documentRoutes(api, dependencies);
     directUploadRoutes(api, dependencies);
@@ -112,14 +122,18 @@ export async function buildApp(dependencies: AppDependencies): Promise<App> {
     collectionRoutes(api, dependencies);
     jobRoutes(api, dependencies);
     searchRoutes(api, dependencies);
-    eventRoutes(api, dependencies, streams);
-    await api.register(async (operator: App) => reindexRoutes(operator, dependencies, authenticator));
+    eventRoutes(api, dependencies, streams, authenticator);
+    sessionRoutes(api, dependencies, version);
+    keyRoutes(api, dependencies, authenticator);
+    operationsRoutes(api, dependencies, activity);
+    await api.register(async (operator: App) => reindexRoutes(operator, dependencies));
   });
   await registerPage(app, dependencies.page_dir);
 
   app.addHook("onReady", async () => {
-    metrics.followEvents(documents, follower, stopping.signal).catch((err: unknown) => {
-      log.error({ err }, "metrics stopped following events");
+    void watchLog({ documents, follower, system, log }, stopping.signal, (event, is_new) => {
+      activity.observe(event);
+      if (is_new) metrics.observeEvent(event);
     });
   });
   const cutUnusedConnections = trackUnusedConnections(app.server);

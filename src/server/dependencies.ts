@@ -11,20 +11,25 @@ import type { createUploads } from "../intake/upload.ts";
 import type { ApiKeyStore } from "../ports/api-key-store.ts";
 import type { BlobStore } from "../ports/blob-store.ts";
 import type { DocumentStore } from "../ports/document-store.ts";
+import type { Embedder } from "../ports/embedder.ts";
+import type { Extractor } from "../ports/extractor.ts";
 import type { JobQueue } from "../ports/job-queue.ts";
 import type { System } from "../ports/system.ts";
 import type { Follower } from "../progress/follow.ts";
 import type { Reindex } from "../reindex/reindex.ts";
 import type { Search } from "../search/search.ts";
+import type { Caller } from "./auth.ts";
 
 export interface AppDependencies {
-  config: Pick<Config, "max_upload_bytes" | "publishers">;
+  config: Pick<Config, "max_upload_bytes" | "publishers" | "allowed_origins" | "extract">;
   system: System;
   log: Logger;
   documents: DocumentStore;
   queue: JobQueue;
   blobs: BlobStore;
   keys: ApiKeyStore;
+  extractor: Pick<Extractor, "media_types">;
+  embedder: Pick<Embedder, "embedder_id">;
   beginUpload: ReturnType<typeof createUploads>;
   offerDirectUpload: ReturnType<typeof createDirectUploads>;
   commands: Commands;
@@ -56,6 +61,8 @@ declare module "fastify" {
   interface FastifyRequest {
     /** Whom the request acts for; empty on routes that need no key. */
     tenant_id: string;
+    /** Who it came from; undefined on routes that need no key. */
+    caller: Caller | undefined;
     subject: RequestSubject | undefined;
   }
   interface FastifyContextConfig {
@@ -65,7 +72,7 @@ declare module "fastify" {
     endless?: boolean;
     /** Asked for by machines every few seconds: logged at debug only. */
     probe?: boolean;
-    /** The key may come as ?access_token=, for browsers that can't send headers with a stream. */
+    /** Key and tenant may come as ?access_token= and ?tenant_id=, for browsers that can't send headers with a stream. */
     token_in_query?: boolean;
   }
 }

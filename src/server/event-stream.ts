@@ -15,18 +15,29 @@ const MAX_BUFFERED = 1024 * 1024;
 const WRITE_CHARACTERS = 32 * 1024;
 /** What a browser waits before it reconnects, in milliseconds. */
 const RECONNECT_MS = 1_000;
+/** How often a stream's key is looked at again. */
+const ALLOWED_MS = 2_000;
 /** How long a client may take to answer a WebSocket's close. */
 const CLOSE_GRACE_MS = 1_000;
 
 export interface EventStreams {
-  /** Sends events to a response until the client goes or the server stops. The head is written here. */
+  /**
+   * Sends events to a response until the client goes, the server stops or `stillAllowed` says no, which is asked every
+   * two seconds. The head is written here.
+   */
   toResponse(
     response: ServerResponse,
     filter: FollowFilter,
     after: number,
+    stillAllowed: () => Promise<boolean>,
     headers: Record<string, string>,
   ): void;
-  toSocket(socket: WebSocket, filter: FollowFilter, after: number): void;
+  toSocket(
+    socket: WebSocket,
+    filter: FollowFilter,
+    after: number,
+    stillAllowed: () => Promise<boolean>,
+  ): void;
   /** Ends every stream in good order. */
   close(): void;
 }
@@ -48,11 +59,12 @@ export function createEventStreams(follower: Follower, onError: (error: unknown)
   }
 
   return {
-    toResponse(response, filter, after, headers) {
+    toResponse(response, filter, after, stillAllowed, headers) {
       const gone = new AbortController();
       response.once("close", () => gone.abort());
       response.on("error", () => gone.abort());
-      const signal = AbortSignal.any([gone.signal, stopping.signal]);
+      const allowed = watchAllowed(stillAllowed);
+      const signal = AbortSignal.any([gone.signal, stopping.signal, allowed.signal]);
       response.writeHead(200, {
         ...headers,
         "content-type": "text/event-stream; charset=utf-8",
@@ -79,14 +91,16 @@ export function createEventStreams(follower: Follower, onError: (error: unknown)
         .catch(onError)
         .finally(() => {
           clearInterval(heartbeat);
+          allowed.stop();
           response.end();
         });
     },
 
-    toSocket(socket, filter, after) {
+    toSocket(socket, filter, after, stillAllowed) {
       const gone = new AbortController();
       socket.once("close", () => gone.abort());
-      const signal = AbortSignal.any([gone.signal, stopping.signal]);
+      const allowed = watchAllowed(stillAllowed);
+      const signal = AbortSignal.any([gone.signal, stopping.signal, allowed.signal]);
       let answered = true;
       socket.on("pong", () => {
         answered = true;
@@ -112,7 +126,9 @@ export function createEventStreams(follower: Follower, onError: (error: unknown)
         })
         .finally(() => {
           clearInterval(heartbeat);
+          allowed.stop();
           if (failed) socket.close(1011, "something unforeseen went wrong");
+          else if (allowed.signal.aborted) socket.close(1008, "the API key was revoked or has expired");
           else socket.close(1001, "the server is stopping");
           const cut = setTimeout(() => socket.terminate(), CLOSE_GRACE_MS);
           socket.once("close", () => clearTimeout(cut));
@@ -122,6 +138,15 @@ export function createEventStreams(follower: Follower, onError: (error: unknown)
 
     close: () => stopping.abort(),
   };
+}
+
+/** Fires when `ask` says no. */
+function watchAllowed(ask: () => Promise<boolean>): { signal: AbortSignal; stop(): void } {
+  const over = new AbortController();
+  const timer = setInterval(async () => {
+    if (!(await ask())) over.abort();
+  }, ALLOWED_MS);
+  return { signal: over.signal, stop: () => clearInterval(timer) };
 }
 
 /** Resolves when `subscribe` calls back or the signal fires. */

@@ -2,9 +2,7 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from "prom-client";
 import type { SluiceEvent } from "../events.ts";
 import { jobStates } from "../job.ts";
-import type { DocumentStore } from "../ports/document-store.ts";
 import type { JobQueue, QueueStats } from "../ports/job-queue.ts";
-import type { Follower } from "../progress/follow.ts";
 
 export interface Metrics {
   readonly content_type: string;
@@ -13,8 +11,8 @@ export interface Metrics {
   observeAck(seconds: number): void;
   /** The page that Prometheus reads. */
   expose(): Promise<string>;
-  /** Counts what happens from now on, in every process, until the signal fires. */
-  followEvents(documents: DocumentStore, follower: Follower, signal: AbortSignal): Promise<void>;
+  /** Counts what happened, in whatever process. */
+  observeEvent(event: SluiceEvent): void;
 }
 
 export function createMetrics(queue: JobQueue): Metrics {
@@ -103,9 +101,6 @@ export function createMetrics(queue: JobQueue): Metrics {
       expiredLeases.set((await queue.expired(1_000)).length);
       return registry.metrics();
     },
-    async followEvents(documents, follower, signal) {
-      const start = await documents.lastSequence();
-      for await (const batch of follower.follow({}, start, signal)) batch.forEach(count);
-    },
+    observeEvent: count,
   };
 }

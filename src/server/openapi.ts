@@ -26,7 +26,11 @@ export async function registerOpenApi(app: App, version: string): Promise<void> 
         { name: "jobs", description: "Queued commands; dead letters." },
         { name: "search", description: "Find passages and cite them." },
         { name: "events", description: "What happened, and what happens." },
-        { name: "operations", description: "For machines that watch the process." },
+        { name: "keys", description: "Who may act for the tenant." },
+        {
+          name: "operations",
+          description: "What goes on, for people and for machines that watch the process.",
+        },
       ],
       components: {
         securitySchemes: {
@@ -34,7 +38,8 @@ export async function registerOpenApi(app: App, version: string): Promise<void> 
             type: "http",
             scheme: "bearer",
             description:
-              "An API key, made by `sluice keys create`. A server without keys needs none and serves loopback only.",
+              "An API key, made by `sluice keys create` or `POST /v1/keys`. It acts for its tenant; an operator's also " +
+              "for the one that the header `Sluice-Tenant` names. A server without keys needs none and serves loopback only.",
           },
         },
       },

@@ -211,6 +211,7 @@ test("an index of an earlier version serves by the embedder that it was made wit
     DROP TABLE collections;
     ALTER TABLE documents DROP COLUMN about;
     DROP TABLE condemned_blobs;
+    ALTER TABLE api_keys DROP COLUMN operator; ALTER TABLE api_keys DROP COLUMN expires_at; DROP INDEX jobs_dead;
     PRAGMA user_version = 5`);
   db.close();
   const { documents, index } = await rig.connect();

@@ -18,6 +18,7 @@ import { createCommands } from "../../src/intake/commands.ts";
 import { createDirectUploads } from "../../src/intake/direct-upload.ts";
 import { createUploads } from "../../src/intake/upload.ts";
 import type { Lease } from "../../src/job.ts";
+import type { ApiKey } from "../../src/ports/api-key-store.ts";
 import type { BlobStore } from "../../src/ports/blob-store.ts";
 import type { Commit } from "../../src/ports/document-store.ts";
 import { createFollower } from "../../src/progress/follow.ts";
@@ -31,6 +32,7 @@ const readable = new Set(["text/plain", "text/markdown", "text/html", "applicati
 export interface ServerOptions {
   max_upload_bytes?: number;
   publishers?: PublisherConfig[];
+  allowed_origins?: string[];
   blobs?: BlobStore;
   page_dir?: string;
   /** Log lines, as parsed objects. */
@@ -60,7 +62,14 @@ export async function startServer(options: ServerOptions = {}) {
     { write: (line: string) => options.onLog?.(JSON.parse(line) as Record<string, unknown>) },
   );
   const app = await buildApp({
-    config: { max_upload_bytes, publishers: options.publishers ?? [] },
+    config: {
+      max_upload_bytes,
+      publishers: options.publishers ?? [],
+      allowed_origins: options.allowed_origins ?? [],
+      extract: { timeout_ms: 1, memory_mb: 1, soffice: undefined, ocr_languages: ["eng"] },
+    },
+    extractor: { media_types: readable },
+    embedder,
     system,
     log,
     documents,
@@ -235,14 +244,17 @@ export async function startServer(options: ServerOptions = {}) {
     return lease;
   }
 
-  async function addKey(tenant_id: string): Promise<{ authorization: string }> {
+  async function addKey(tenant_id: string, more: Partial<ApiKey> = {}): Promise<{ authorization: string }> {
     const key = `sk_${system.newId("key")}`;
     await keys.add({
       key_id: system.newId("key"),
       tenant_id,
       name: tenant_id,
       hash: createHash("sha256").update(key).digest("hex"),
+      operator: false,
       created_at: new Date().toISOString(),
+      expires_at: null,
+      ...more,
     });
     return { authorization: `Bearer ${key}` };
   }

@@ -11,8 +11,20 @@ export function createMemoryKeys(state: MemoryState): ApiKeyStore {
       for (const key of state.keys.values()) if (key.hash === hash) return { ...key };
       return undefined;
     },
-    list: async () => [...state.keys.values()].map((key) => ({ ...key })),
-    revoke: async (key_id) => state.keys.delete(key_id),
+    list: async (tenant_id) =>
+      [...state.keys.values()]
+        .filter((key) => tenant_id === undefined || key.tenant_id === tenant_id)
+        .map((key) => ({ ...key })),
+    revoke: async (key_id, tenant_id) => {
+      if (tenant_id !== undefined && state.keys.get(key_id)?.tenant_id !== tenant_id) return false;
+      return state.keys.delete(key_id);
+    },
+    removeExpired: async (tenant_id, before) => {
+      for (const key of state.keys.values()) {
+        if (key.tenant_id !== tenant_id || key.expires_at === null || key.expires_at >= before) continue;
+        state.keys.delete(key.key_id);
+      }
+    },
     any: async () => state.keys.size > 0,
   };
 }

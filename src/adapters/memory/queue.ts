@@ -1,7 +1,9 @@
 /** A JobQueue in memory. */
-import type { ClaimedJob, Job, JobState, Lease } from "../../job.ts";
-import type { JobQueue } from "../../ports/job-queue.ts";
+import type { ErrorCode } from "../../errors.ts";
+import { type ClaimedJob, endedStates, type Job, type JobState, jobStates, type Lease } from "../../job.ts";
+import type { JobQueue, TenantLoad } from "../../ports/job-queue.ts";
 import type { System } from "../../ports/system.ts";
+import { mostFirst, mostLoadedFirst } from "../load-order.ts";
 import {
   cancelJob,
   endJob,
@@ -31,6 +33,13 @@ export function createMemoryQueue(state: MemoryState, system: System): JobQueue 
       if (fits(row)) found.push(claimedJob(row));
     }
     return found;
+  };
+  const rowsOf = function* (tenant_id: string | undefined) {
+    for (const rows of [state.openJobs, state.endedJobs]) {
+      for (const row of rows.values()) {
+        if (tenant_id === undefined || row.job.tenant_id === tenant_id) yield row;
+      }
+    }
   };
   const isLost = (lease: Lease) => {
     const row = state.openJobs.get(lease.job_id);
@@ -137,23 +146,36 @@ export function createMemoryQueue(state: MemoryState, system: System): JobQueue 
         .map((job) => structuredClone(job));
     },
 
-    stats: async () => {
+    stats: async (tenant_id) => {
       const now = system.now();
-      const by_state: Record<JobState, number> = {
-        queued: 0,
-        running: 0,
-        retrying: 0,
-        succeeded: 0,
-        dead: 0,
-        cancelled: 0,
-      };
+      const by_state = Object.fromEntries(jobStates.map((each) => [each, 0])) as Record<JobState, number>;
       let oldest = now;
-      for (const row of state.openJobs.values()) {
+      for (const row of rowsOf(tenant_id)) {
         by_state[row.job.state] += 1;
-        if (row.lease_token === null) oldest = Math.min(oldest, row.run_at);
+        if (row.lease_token === null && !endedStates.has(row.job.state))
+          oldest = Math.min(oldest, row.run_at);
       }
-      for (const row of state.endedJobs.values()) by_state[row.job.state] += 1;
       return { by_state, oldest_ready_ms: now - oldest };
+    },
+
+    deadByCode: async (tenant_id) => {
+      const dead = new Map<ErrorCode, number>();
+      for (const { job } of rowsOf(tenant_id)) {
+        if (job.state === "dead" && job.error) dead.set(job.error.code, (dead.get(job.error.code) ?? 0) + 1);
+      }
+      return mostFirst([...dead].map(([code, jobs]) => ({ code, jobs })));
+    },
+
+    loads: async (limit) => {
+      const loads = new Map<string, TenantLoad>();
+      for (const { job } of rowsOf(undefined)) {
+        const { tenant_id, state: of } = job;
+        if (of === "succeeded" || of === "cancelled") continue;
+        const load = loads.get(tenant_id) ?? { tenant_id, waiting: 0, running: 0, dead: 0 };
+        load[of === "queued" || of === "retrying" ? "waiting" : of] += 1;
+        loads.set(tenant_id, load);
+      }
+      return mostLoadedFirst([...loads.values()]).slice(0, limit);
     },
 
     depth: async (tenant_id) => {

@@ -3,21 +3,36 @@ import type { ApiKey, ApiKeyStore } from "../../ports/api-key-store.ts";
 import type { Connection } from "./connection.ts";
 
 export function createPostgresApiKeys({ read, write }: Connection): ApiKeyStore {
-  const find = (hash: string | null) => read<ApiKey>("SELECT * FROM $S.list_keys_1($1)", [hash]);
+  const find = (hash: string | null, tenant_id: string | null) =>
+    read<ApiKey>("SELECT * FROM $S.list_keys_2($1, $2)", [hash, tenant_id]);
   return {
-    async add({ key_id, tenant_id, name, hash, created_at }) {
-      await write("SELECT $S.add_key_1($1, $2, $3, $4, $5)", [key_id, tenant_id, name, hash, created_at]);
+    async add({ key_id, tenant_id, name, hash, operator, created_at, expires_at }) {
+      await write("SELECT $S.add_key_2($1, $2, $3, $4, $5, $6, $7)", [
+        key_id,
+        tenant_id,
+        name,
+        hash,
+        operator,
+        created_at,
+        expires_at,
+      ]);
     },
     async findByHash(hash) {
-      return (await find(hash))[0];
+      return (await find(hash, null))[0];
     },
-    list: () => find(null),
-    async revoke(key_id) {
-      const [row] = await write<{ revoked: boolean }>("SELECT $S.revoke_key_1($1) AS revoked", [key_id]);
+    list: (tenant_id) => find(null, tenant_id ?? null),
+    async revoke(key_id, tenant_id) {
+      const [row] = await write<{ revoked: boolean }>("SELECT $S.revoke_key_2($1, $2) AS revoked", [
+        key_id,
+        tenant_id ?? null,
+      ]);
       return row?.revoked === true;
     },
+    async removeExpired(tenant_id, before) {
+      await write("SELECT $S.remove_expired_keys_1($1, $2)", [tenant_id, before]);
+    },
     async any() {
-      return (await read("SELECT FROM $S.list_keys_1(NULL) LIMIT 1")).length > 0;
+      return (await read("SELECT FROM $S.list_keys_2(NULL, NULL) LIMIT 1")).length > 0;
     },
   };
 }

@@ -303,23 +303,51 @@ export const jobFunctions: string[] = [
        AND (p_code IS NULL OR error ->> 'code' = p_code) AND (p_before IS NULL OR job_id < p_before)
      ORDER BY job_id DESC LIMIT p_limit`,
   ),
-  // Jobs that succeeded are counted by estimate once there are many: to count them would read every one.
+  // p_tenant '*': of all. p_total: whether to count, or estimate, all jobs too, of which those that succeeded are the
+  // rest; it reads an index entry for each.
   bodyFunction(
-    "job_stats_1",
-    "p_now bigint",
+    "job_stats_2",
+    "p_tenant text, p_total boolean, p_now bigint",
     "TABLE (state text, jobs bigint, oldest_ready_ms bigint)",
     "v_now bigint := $S.now_ms(p_now); v_estimate bigint;",
-    `${EVERYBODY}
+    `PERFORM set_config('sluice.tenant', p_tenant, true);
     RETURN QUERY SELECT state, count(*), max(v_now - run_at) FILTER (WHERE run_at <= v_now) FROM $S.jobs
-      WHERE ${READY} GROUP BY state;
-    RETURN QUERY SELECT 'running'::text, count(*), NULL::bigint FROM $S.jobs WHERE state = 'running';
-    RETURN QUERY SELECT state, count(*), NULL::bigint FROM $S.jobs WHERE state IN ('dead', 'cancelled') GROUP BY state;
+      WHERE ${READY} AND p_tenant IN ('*', tenant_id) GROUP BY state;
+    RETURN QUERY SELECT 'running'::text, count(*), NULL::bigint FROM $S.jobs
+      WHERE state = 'running' AND p_tenant IN ('*', tenant_id);
+    RETURN QUERY SELECT state, count(*), NULL::bigint FROM $S.jobs
+      WHERE state IN ('dead', 'cancelled') AND p_tenant IN ('*', tenant_id) GROUP BY state;
+    IF NOT p_total THEN RETURN; END IF;
+    IF p_tenant <> '*' THEN
+      RETURN QUERY SELECT 'all'::text, count(*), NULL::bigint FROM $S.jobs WHERE tenant_id = p_tenant;
+      RETURN;
+    END IF;
     SELECT reltuples::bigint INTO v_estimate FROM pg_class WHERE oid = '$S.jobs'::regclass;
     IF v_estimate > 200000 THEN
       RETURN QUERY SELECT 'all'::text, v_estimate, NULL::bigint;
     ELSE
       RETURN QUERY SELECT 'all'::text, count(*), NULL::bigint FROM $S.jobs;
     END IF;`,
+  ),
+  queryFunction(
+    "dead_by_code_1",
+    "p_tenant text",
+    "TABLE (code text, jobs bigint)",
+    "tenant",
+    `SELECT error ->> 'code', count(*) FROM $S.jobs WHERE state = 'dead' AND p_tenant IN ('*', tenant_id)
+     GROUP BY error ->> 'code' ORDER BY count(*) DESC, (error ->> 'code') COLLATE "C"`,
+  ),
+  queryFunction(
+    "job_loads_1",
+    "p_limit int",
+    "TABLE (tenant_id text, waiting bigint, running bigint, dead bigint)",
+    "everybody",
+    `SELECT tenant_id, sum(waiting)::bigint, sum(running)::bigint, sum(dead)::bigint FROM (
+       SELECT tenant_id, count(*) AS waiting, 0 AS running, 0 AS dead FROM $S.jobs WHERE ${READY} GROUP BY tenant_id
+       UNION ALL SELECT tenant_id, 0, count(*), 0 FROM $S.jobs WHERE state = 'running' GROUP BY tenant_id
+       UNION ALL SELECT tenant_id, 0, 0, count(*) FROM $S.jobs WHERE state = 'dead' GROUP BY tenant_id
+     ) AS parts GROUP BY tenant_id
+     ORDER BY sum(waiting + running) DESC, sum(dead) DESC, tenant_id LIMIT p_limit`,
   ),
   queryFunction(
     "depth_1",

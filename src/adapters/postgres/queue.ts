@@ -3,9 +3,14 @@ import type { JobState, Lease } from "../../job.ts";
 import { jobStates } from "../../job.ts";
 import { ConflictError, type Settlement } from "../../ports/document-store.ts";
 import type { Dispatch, JobDispatch } from "../../ports/job-dispatch.ts";
-import type { ClaimOptions, JobQueue, WorkerInfo } from "../../ports/job-queue.ts";
+import type { ClaimOptions, DeadCount, JobQueue, TenantLoad, WorkerInfo } from "../../ports/job-queue.ts";
 import { type StoreParts, toSettlement } from "./documents.ts";
 import { iso, type JobRow, toClaimed, toJob, toJson } from "./values.ts";
+
+/** From so many jobs on their number is kept for a while: to count them reads an index entry for each. */
+const MANY = 100_000;
+const TOTAL_MS = 30_000;
+const MAX_TOTALS = 1_000;
 
 const unlimited = Number.POSITIVE_INFINITY;
 const roomOf = ({ max_running_per_tenant = unlimited }: ClaimOptions): number | null =>
@@ -23,6 +28,9 @@ export function createPostgresQueue(parts: StoreParts): JobQueue {
       dispatch,
     ]),
   );
+
+  /** Tenant (or `*`) → how many jobs it had, in whatever state. */
+  const totals = new Map<string, { at: number; jobs: number }>();
 
   async function settle(lease: Lease, settlement: Settlement): Promise<void> {
     const refused = await settleTogether(toSettlement(lease, settlement, clock.now()));
@@ -89,26 +97,34 @@ export function createPostgresQueue(parts: StoreParts): JobQueue {
       ]);
       return rows.map(toJob);
     },
-    async stats() {
+    async stats(tenant_id = "*") {
+      const kept = totals.get(tenant_id);
+      const count = kept === undefined || performance.now() - kept.at > TOTAL_MS;
       const rows = await read<{ state: JobState | "all"; jobs: number; oldest_ready_ms: number | null }>(
-        "SELECT * FROM $S.job_stats_1($1)",
-        [clock.forDatabase()],
+        "SELECT * FROM $S.job_stats_2($1, $2, $3)",
+        [tenant_id, count, clock.forDatabase()],
       );
       const by_state = Object.fromEntries(jobStates.map((state) => [state, 0])) as Record<JobState, number>;
-      let succeeded = 0;
+      let total = kept?.jobs ?? 0;
       let oldest_ready_ms = 0;
       for (const row of rows) {
         if (row.state === "all") {
-          succeeded += row.jobs;
+          total = row.jobs;
           continue;
         }
         by_state[row.state] = row.jobs;
-        succeeded -= row.jobs;
         oldest_ready_ms = Math.max(oldest_ready_ms, row.oldest_ready_ms ?? 0);
       }
-      by_state.succeeded = Math.max(0, succeeded);
+      if (count && total > MANY) {
+        if (totals.size >= MAX_TOTALS) totals.clear();
+        totals.set(tenant_id, { at: performance.now(), jobs: total });
+      }
+      const others = jobStates.reduce((sum, state) => sum + by_state[state], 0);
+      by_state.succeeded = Math.max(0, total - others);
       return { by_state, oldest_ready_ms };
     },
+    deadByCode: (tenant_id = "*") => read<DeadCount>("SELECT * FROM $S.dead_by_code_1($1)", [tenant_id]),
+    loads: (limit) => read<TenantLoad>("SELECT * FROM $S.job_loads_1($1)", [limit]),
     async depth(tenant_id) {
       const [row] = await read<{ tenant: number; total: number }>("SELECT * FROM $S.depth_1($1)", [
         tenant_id,

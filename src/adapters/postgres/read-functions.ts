@@ -86,29 +86,38 @@ export const readFunctions: string[] = [
 
   // Keys tell whose a request is: they are looked up before there is a tenant.
   bodyFunction(
-    "add_key_1",
-    "p_key text, p_tenant text, p_name text, p_hash text, p_created text",
+    "add_key_2",
+    "p_key text, p_tenant text, p_name text, p_hash text, p_operator boolean, p_created text, p_expires text",
     "void",
     "",
     `PERFORM set_config('sluice.tenant', p_tenant, true);
-    INSERT INTO $S.api_keys (key_id, tenant_id, name, hash, created_at)
-    VALUES (p_key, p_tenant, p_name, p_hash, p_created);`,
+    INSERT INTO $S.api_keys (key_id, tenant_id, name, hash, operator, created_at, expires_at)
+    VALUES (p_key, p_tenant, p_name, p_hash, p_operator, p_created, p_expires);`,
   ),
   queryFunction(
-    "list_keys_1",
-    "p_hash text",
+    "list_keys_2",
+    "p_hash text, p_of text",
     "SETOF $S.api_keys",
     "everybody",
-    "SELECT * FROM $S.api_keys WHERE p_hash IS NULL OR hash = p_hash ORDER BY key_id",
+    `SELECT * FROM $S.api_keys WHERE (p_hash IS NULL OR hash = p_hash) AND (p_of IS NULL OR tenant_id = p_of)
+     ORDER BY key_id`,
   ),
   bodyFunction(
-    "revoke_key_1",
-    "p_key text",
+    "revoke_key_2",
+    "p_key text, p_of text",
     "boolean",
     "",
-    `PERFORM set_config('sluice.tenant', '*', true);
-    DELETE FROM $S.api_keys WHERE key_id = p_key;
+    `${EVERYBODY}
+    DELETE FROM $S.api_keys WHERE key_id = p_key AND (p_of IS NULL OR tenant_id = p_of);
     RETURN FOUND;`,
+  ),
+  bodyFunction(
+    "remove_expired_keys_1",
+    "p_tenant text, p_before text",
+    "void",
+    "",
+    `PERFORM set_config('sluice.tenant', p_tenant, true);
+    DELETE FROM $S.api_keys WHERE tenant_id = p_tenant AND expires_at COLLATE "C" < p_before;`,
   ),
 
   // Up to the bound, also of one document: commits that write events alone don't wait for each other.

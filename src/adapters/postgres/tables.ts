@@ -266,4 +266,8 @@ export const migrations: string[] = [
   `
   CREATE TABLE $S.condemned_blobs (blob_key text COLLATE "C" PRIMARY KEY);
   `,
+  `
+  -- Keys that may act for every tenant, and keys that end by themselves; those there are do neither.
+  ALTER TABLE $S.api_keys ADD COLUMN operator boolean NOT NULL DEFAULT false, ADD COLUMN expires_at text;
+  `,
 ];

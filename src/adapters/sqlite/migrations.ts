@@ -268,4 +268,11 @@ export const migrations: (string | Migration)[] = [
   `,
   // Blobs that were given up. For good: whoever stored one may still be asleep.
   "CREATE TABLE condemned_blobs (blob_key TEXT PRIMARY KEY) WITHOUT ROWID",
+  `
+  -- Keys that may act for every tenant, and keys that end by themselves; those there are do neither.
+  ALTER TABLE api_keys ADD COLUMN operator INTEGER NOT NULL DEFAULT 0;
+  ALTER TABLE api_keys ADD COLUMN expires_at TEXT;
+  -- Dead letters by tenant and error, counted without reading them.
+  CREATE INDEX jobs_dead ON jobs (tenant_id, error ->> '$.code') WHERE state = 'dead';
+  `,
 ];

@@ -1,10 +1,10 @@
 /** JobQueue on SQLite: reads on a connection of this thread, writes through the writer. */
 import type { DatabaseSync } from "node:sqlite";
-import type { ClaimedJob, JobState } from "../../job.ts";
-import { jobStates } from "../../job.ts";
+import type { ClaimedJob } from "../../job.ts";
 import type { JobQueue } from "../../ports/job-queue.ts";
 import type { System } from "../../ports/system.ts";
 import type { Doorbell } from "./doorbell.ts";
+import { createJobCounts } from "./job-counts.ts";
 import { conditions, iso, type Row, toJob } from "./rows.ts";
 import { statements } from "./schema.ts";
 import type { JobChange } from "./write-jobs.ts";
@@ -88,26 +88,7 @@ export function createSqliteQueue(
       return rows.map(toJob);
     },
 
-    async stats() {
-      const by_state = Object.fromEntries(jobStates.map((state) => [state, 0])) as Record<JobState, number>;
-      // Jobs that succeeded are the rest: to count them by themselves would read every one.
-      const rows = sql(
-        `SELECT state, count(*) AS jobs FROM jobs WHERE state IN ('queued', 'retrying') GROUP BY state
-         UNION ALL SELECT state, count(*) FROM jobs WHERE state = 'running' GROUP BY state
-         UNION ALL SELECT state, count(*) FROM jobs WHERE state IN ('dead', 'cancelled') GROUP BY state`,
-      ).all();
-      let succeeded = sql("SELECT count(*) AS jobs FROM jobs").get()?.jobs as number;
-      for (const row of rows) {
-        by_state[row.state as JobState] = row.jobs as number;
-        succeeded -= row.jobs as number;
-      }
-      by_state.succeeded = succeeded;
-      const now = system.now();
-      const oldest = sql(
-        "SELECT min(run_at) AS run_at FROM jobs WHERE state IN ('queued', 'retrying') AND run_at <= ?",
-      ).get(now)?.run_at as number | null;
-      return { by_state, oldest_ready_ms: oldest === null ? 0 : now - oldest };
-    },
+    ...createJobCounts(db, system),
 
     async depth(tenant_id) {
       const row = sql(

@@ -4,6 +4,7 @@ import { z } from "zod";
 import { collectionSchema } from "../../document.ts";
 import { SluiceError } from "../../errors.ts";
 import type { FollowFilter } from "../../progress/follow.ts";
+import type { Authenticator } from "../auth.ts";
 import type { App, AppDependencies } from "../dependencies.ts";
 import type { EventStreams } from "../event-stream.ts";
 import { afterSchema, body, problems, publicEventSchema } from "../schemas.ts";
@@ -20,10 +21,16 @@ const streamQuerySchema = z.strictObject({
   ...filterShape,
   after: afterSchema.optional(),
   access_token: z.string().optional().describe("the API key, for browsers that can't send headers here"),
+  tenant_id: z.string().optional().describe("as the header Sluice-Tenant, for browsers likewise"),
 });
 type StreamQuery = z.infer<typeof streamQuerySchema>;
 
-export function eventRoutes(app: App, { documents }: AppDependencies, streams: EventStreams): void {
+export function eventRoutes(
+  app: App,
+  { documents }: AppDependencies,
+  streams: EventStreams,
+  authenticator: Authenticator,
+): void {
   app.get(
     "/v1/events",
     {
@@ -75,7 +82,9 @@ export function eventRoutes(app: App, { documents }: AppDependencies, streams: E
         "event as JSON per message. In SSE, `id` is the event's sequence and `event` its type. The stream begins " +
         "after `Last-Event-ID`, else after `after`, else now; `after=0` replays everything. There is no gap and no " +
         "duplicate between history and live. Browsers, which can't send headers here, may give the API key as " +
-        "`access_token`. A stream that the server ends (it stops, or something failed) is resumed by the same rule.",
+        "`access_token`, and as operators the tenant as `tenant_id`. A stream that the server ends (it stops, or " +
+        "something failed) is resumed by the same rule. It also ends within seconds when its key does; a WebSocket is " +
+        "then closed with 1008.",
       querystring: streamQuerySchema,
       headers: z.looseObject({
         "last-event-id": z.string().optional().describe("sequence of the last event that the reader has"),
@@ -102,6 +111,7 @@ export function eventRoutes(app: App, { documents }: AppDependencies, streams: E
         reply.raw,
         filterOf(request.tenant_id, request.query as StreamQuery),
         starts.get(request) as number,
+        () => authenticator.stillActs(request),
         headers,
       );
     },
@@ -110,6 +120,7 @@ export function eventRoutes(app: App, { documents }: AppDependencies, streams: E
         socket,
         filterOf(request.tenant_id, request.query as StreamQuery),
         starts.get(request) as number,
+        () => authenticator.stillActs(request),
       );
     },
   });

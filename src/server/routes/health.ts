@@ -1,16 +1,13 @@
 /** For machines that watch the process: alive, ready, measured, described. None of it needs a key. */
 import { z } from "zod";
-import type { JobQueue, WorkerInfo } from "../../ports/job-queue.ts";
-import type { System } from "../../ports/system.ts";
 import { describeChannels } from "../asyncapi.ts";
 import type { App, AppDependencies } from "../dependencies.ts";
+import { livingWorkers } from "../living-workers.ts";
 import type { Metrics } from "../metrics.ts";
 import { body } from "../schemas.ts";
 
 const tags = ["operations"];
 
-/** A worker that was not heard of for this long counts as gone. It reports every few seconds. */
-const WORKER_SEEN_MS = 10_000;
 /** The proof that a blob can be written is a write: not more often than this. */
 const BLOB_CHECK_MS = 2_000;
 
@@ -153,9 +150,4 @@ export function healthRoutes(
     },
     async () => channels,
   );
-}
-
-async function livingWorkers(queue: JobQueue, system: System): Promise<WorkerInfo[]> {
-  const oldest = system.now() - WORKER_SEEN_MS;
-  return (await queue.workers()).filter(({ last_seen_at }) => Date.parse(last_seen_at) >= oldest);
 }

@@ -1,15 +1,17 @@
 /** The reindex: of the whole installation, so of no tenant. */
 import { reindexStatusSchema } from "../../reindex/reindex.ts";
-import type { Authenticator } from "../auth.ts";
+import { requireOperator } from "../auth.ts";
 import type { App, AppDependencies } from "../dependencies.ts";
 import { problems } from "../schemas.ts";
 
 const tags = ["operations"];
 const description =
-  "Only on a server without API keys: a key speaks for one tenant, and the index is everybody's. Elsewhere: `sluice reindex`.";
+  "For operators, since the index is everybody's: with an operator's key, or on a server without keys. Elsewhere: `sluice reindex`.";
 
-export function reindexRoutes(app: App, { reindex }: AppDependencies, authenticator: Authenticator): void {
-  app.addHook("onRequest", () => authenticator.requireOperator());
+export function reindexRoutes(app: App, { reindex }: AppDependencies): void {
+  app.addHook("onRequest", async (request) =>
+    requireOperator(request, "Or run `sluice reindex` where the storage is."),
+  );
 
   app.get(
     "/v1/reindex",

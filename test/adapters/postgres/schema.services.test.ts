@@ -221,7 +221,9 @@ describe("two installations in one database", () => {
       tenant_id: "t1",
       name: "n",
       hash: "h",
+      operator: false,
       created_at: record.created_at,
+      expires_at: null,
     });
     await a.documents.saveCursor("kafka", 7);
     expect(await a.documents.lead("relay", "holder of a", 60_000)).toBe(true);

@@ -48,7 +48,7 @@ async function fill(tenant_id: string): Promise<void> {
     updated_at: record.created_at,
   });
   const key = { key_id: `key_${tenant_id}`, hash: `hash of ${tenant_id}`, name: "test" };
-  await h.keys.add({ ...key, tenant_id, created_at: record.created_at });
+  await h.keys.add({ ...key, tenant_id, operator: false, created_at: record.created_at, expires_at: null });
 }
 
 async function tablesWithTenant(client: pg.Client): Promise<string[]> {
@@ -159,6 +159,8 @@ describe("row-level security", () => {
     await change(h, record, { filename: "other" });
     await h.index.matching({ tenant_id: "a" }, "quartz", 5);
     await h.queue.stats();
+    await h.queue.deadByCode();
+    await h.queue.loads(10);
     // A session of the same kind as the pool's: functions leave nothing behind, also after a refused one.
     await withClient(server.role_url, async (client) => {
       const left = async () =>
