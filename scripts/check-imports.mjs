@@ -62,7 +62,9 @@ const allowed = {
     "config",
     "compose",
   ],
+  mcp: ["core", "client", "search"],
   cli: [
+    "mcp",
     "core",
     "ports",
     "progress",

@@ -153,6 +153,18 @@ keys
   .action(async (key_id: string) => (await import("./keys.ts")).revokeKey(key_id, output()));
 
 program
+  .command("mcp")
+  .description("offer search, passages and uploads to language models (Model Context Protocol)")
+  .option("--port <n>", "over HTTP on this port, instead of standard input and output", integer(1, 65_535))
+  .addHelpText(
+    "after",
+    "\nA client of the server at SLUICE_URL, with SLUICE_API_KEY; over HTTP each request brings its own key.",
+  )
+  .action(async (options: { port?: number }) =>
+    (await import("./mcp.ts")).mcp({ ...options, version: packageVersion() }),
+  );
+
+program
   .command("doctor")
   .description("check everything that this configuration needs, and say what to do")
   .option("--settings", "list the settings with their defaults instead")
