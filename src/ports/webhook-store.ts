@@ -109,8 +109,11 @@ export interface WebhookStore {
   enqueue(batch: NewDeliveries): Promise<boolean>;
   /** Enabled webhooks that have a delivery due at `now` (ISO 8601). */
   withDue(now: string): Promise<string[]>;
-  /** Deliveries of a webhook that are due, those due for longest first; none while it is disabled. */
-  due(webhook_id: string, now: string, limit: number): Promise<DueDelivery[]>;
+  /**
+   * Deliveries of a webhook that are due, those due for longest first; none while it is disabled.
+   * @param besides documents whose deliveries are left out: those that are under way
+   */
+  due(webhook_id: string, now: string, limit: number, besides: string[]): Promise<DueDelivery[]>;
   /**
    * Keeps a try and what comes of it, in one transaction: the delivery's next attempt or its end, when the webhook
    * succeeded or failed last, whether it is disabled, and where the delivery has ended, the document's next one is due.

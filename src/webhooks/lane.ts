@@ -119,6 +119,8 @@ export function createLane(dependencies: LaneDependencies, first: StoredWebhook)
       })
       .finally(() => {
         looking = undefined;
+        // Woken just as the look ended.
+        if (lookAgain) wake();
       });
   }
 
@@ -128,7 +130,8 @@ export function createLane(dependencies: LaneDependencies, first: StoredWebhook)
       lookAgain = false;
       if (!maySend() || inFlight.size >= MAX_IN_FLIGHT) return;
       // What is in flight is due as well, until its outcome is stored.
-      const due = await store.due(webhook_id, iso(), MAX_IN_FLIGHT);
+      const free = MAX_IN_FLIGHT - inFlight.size;
+      const due = await store.due(webhook_id, iso(), free, [...inFlight.keys()]);
       for (const each of due) {
         const { document_id } = each.delivery;
         if (!maySend() || inFlight.size >= MAX_IN_FLIGHT) return;

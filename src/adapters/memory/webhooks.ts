@@ -130,9 +130,9 @@ export function createMemoryWebhooks(state: MemoryState): WebhookStore {
       ),
     ],
 
-    due: async (webhook_id, now, limit) =>
+    due: async (webhook_id, now, limit, besides) =>
       deliveriesOf(webhook_id)
-        .filter((delivery) => isDue(delivery, now))
+        .filter((delivery) => isDue(delivery, now) && !besides.includes(delivery.document_id))
         .sort(
           (a, b) =>
             (a.next_attempt_at as string).localeCompare(b.next_attempt_at as string) ||

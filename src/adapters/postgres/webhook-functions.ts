@@ -124,12 +124,13 @@ export const webhookFunctions: string[] = [
   ),
   queryFunction(
     "due_deliveries_1",
-    "p_webhook text, p_now text, p_limit int",
+    "p_webhook text, p_now text, p_limit int, p_besides text[]",
     "TABLE (delivery json, event json)",
     "everybody",
     `SELECT to_json(d), to_json(e) FROM $S.deliveries AS d
      JOIN $S.webhooks AS w ON w.webhook_id = d.webhook_id JOIN $S.events AS e ON e.sequence = d.sequence
      WHERE d.webhook_id = p_webhook AND w.enabled AND d.next_attempt_at <= p_now
+       AND d.document_id <> ALL (p_besides)
      ORDER BY d.next_attempt_at, d.sequence LIMIT p_limit`,
   ),
   bodyFunction(

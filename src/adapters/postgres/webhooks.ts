@@ -43,10 +43,10 @@ export function createPostgresWebhooks({ read, write }: Connection): WebhookStor
       );
       return rows.map(({ webhook_id }) => webhook_id);
     },
-    async due(webhook_id, now, limit) {
+    async due(webhook_id, now, limit, besides) {
       const rows = await read<{ delivery: DeliveryRow; event: SluiceEvent }>(
-        "SELECT * FROM $S.due_deliveries_1($1, $2, $3)",
-        [webhook_id, now, limit],
+        "SELECT * FROM $S.due_deliveries_1($1, $2, $3, $4)",
+        [webhook_id, now, limit, besides],
       );
       return rows.map(({ delivery, event }) => ({ delivery: toDelivery(delivery), event }));
     },

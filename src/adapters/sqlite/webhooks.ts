@@ -55,13 +55,15 @@ export function createSqliteWebhooks(db: DatabaseSync, writer: Writer): WebhookS
       ).map(({ webhook_id }) => webhook_id as string);
     },
 
-    async due(webhook_id, now, limit) {
+    async due(webhook_id, now, limit, besides) {
       return all(
         `SELECT deliveries.* FROM deliveries JOIN webhooks USING (webhook_id)
          WHERE webhook_id = ? AND enabled = 1 AND next_attempt_at <= ?
+           AND document_id NOT IN (SELECT value FROM json_each(?))
          ORDER BY next_attempt_at, sequence LIMIT ?`,
         webhook_id,
         now,
+        JSON.stringify(besides),
         limit,
       ).map((row) => ({ delivery: toDelivery(row), event: eventOf(row.sequence as number) }));
     },
