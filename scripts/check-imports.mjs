@@ -7,6 +7,7 @@ const root = fileURLToPath(new URL("..", import.meta.url));
 const core = [
   "about.ts",
   "document.ts",
+  "document-list.ts",
   "events.ts",
   "cloudevents.ts",
   "errors.ts",

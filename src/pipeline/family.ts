@@ -1,5 +1,6 @@
 /** Documents that came inside another: who they are, and how they go when it goes. */
 import type { DocumentRecord, DocumentVersion } from "../document.ts";
+import { placeInList } from "../document-list.ts";
 import type { Lease } from "../job.ts";
 import { removal } from "../new-version.ts";
 import { type Commit, ConflictError, type DocumentStore } from "../ports/document-store.ts";
@@ -17,12 +18,12 @@ export async function childrenOf(
 ): Promise<DocumentRecord[]> {
   const found: DocumentRecord[] = [];
   for (;;) {
-    const before = found.at(-1)?.document_id;
+    const last = found.at(-1);
     const page = await documents.listDocuments({
       tenant_id,
       parent_document_id,
       limit: PAGE,
-      ...(before === undefined ? {} : { before }),
+      ...(last === undefined ? {} : { before: placeInList(last) }),
     });
     found.push(...page);
     if (page.length < PAGE) return found;

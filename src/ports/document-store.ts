@@ -1,5 +1,6 @@
 import type { Chunk } from "../chunk.ts";
 import type { DocumentRecord, DocumentStatus, DocumentVersion } from "../document.ts";
+import type { DocumentCounts, DocumentPlace, DocumentSort, SortOrder } from "../document-list.ts";
 import type { ErrorInfo } from "../errors.ts";
 import type { NewEvent, SluiceEvent, Stage } from "../events.ts";
 import type { SearchFilter } from "../filter.ts";
@@ -122,16 +123,28 @@ export interface EventQuery {
   collection?: string;
 }
 
-export interface DocumentQuery {
+/** Which documents: all that are given must hold. */
+export interface DocumentSelection {
   tenant_id: string;
   collection?: string;
-  status?: DocumentStatus;
+  /** Any of them. */
+  statuses?: readonly DocumentStatus[];
+  media_type?: string;
+  /** A part of the file name or the title, in any case; of every script, and each character as it is. */
+  text?: string;
   /** Only documents that came inside this one. */
   parent_document_id?: string;
   /** Only documents that satisfy it, as `matchesFilter` says. */
   filter?: SearchFilter;
-  /** Documents that come after this id in the list's order (newest first). */
-  before?: string;
+}
+
+export interface DocumentQuery extends DocumentSelection {
+  /** Default created_at. */
+  sort?: DocumentSort;
+  /** Default desc; of filename asc. */
+  order?: SortOrder;
+  /** Documents that come after this place in the list's order. It need not be one's that is there. */
+  before?: DocumentPlace;
   limit: number;
 }
 
@@ -174,7 +187,10 @@ export interface DocumentStore {
   getDocument(tenant_id: string, document_id: string): Promise<DocumentRecord | undefined>;
   /** The living document with these bytes, if any. */
   findByContent(tenant_id: string, collection: string, sha256: string): Promise<DocumentRecord | undefined>;
+  /** MUST give the order of `comparePlaces`, whatever the database's locale. */
   listDocuments(query: DocumentQuery): Promise<DocumentRecord[]>;
+  /** MUST be as of one instant. */
+  summarizeDocuments(selection: DocumentSelection): Promise<DocumentCounts>;
   /** Also after the document was removed, until it is erased. Ascending. */
   listVersions(tenant_id: string, document_id: string): Promise<DocumentVersion[]>;
   /** Of one version, in the order of the stages. */

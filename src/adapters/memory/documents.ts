@@ -1,8 +1,16 @@
 /** A DocumentStore in memory. */
 import type { DocumentRecord } from "../../document.ts";
+import {
+  comparePlaces,
+  countsOf,
+  type DocumentPlace,
+  directionOf,
+  placeInList,
+  textFinder,
+} from "../../document-list.ts";
 import { type SluiceEvent, stages } from "../../events.ts";
 import { matchesFilter } from "../../filter.ts";
-import type { DocumentStore } from "../../ports/document-store.ts";
+import type { DocumentSelection, DocumentStore } from "../../ports/document-store.ts";
 import type { System } from "../../ports/system.ts";
 import { blobsNamed, condemnBlobs } from "./blobs.ts";
 import { createMemoryCollections } from "./collections.ts";
@@ -22,6 +30,22 @@ export function createMemoryDocuments(state: MemoryState, system: System): Docum
     [...(rowsOf(tenant_id, document_id, version)?.chunks.values() ?? [])]
       .filter((row) => row.tenant_id === tenant_id)
       .sort((a, b) => a.chunk.ordinal - b.chunk.ordinal);
+
+  function selected(selection: DocumentSelection): DocumentRecord[] {
+    const { tenant_id, collection, statuses, media_type, text, parent_document_id, filter } = selection;
+    const hasText = text === undefined ? () => true : textFinder(text);
+    const found: DocumentRecord[] = [];
+    for (const { record, removed } of state.documents.values()) {
+      if (removed || record.tenant_id !== tenant_id) continue;
+      if (collection !== undefined && record.collection !== collection) continue;
+      if (statuses !== undefined && !statuses.includes(record.status)) continue;
+      if (media_type !== undefined && record.media_type !== media_type) continue;
+      if (parent_document_id !== undefined && record.parent_document_id !== parent_document_id) continue;
+      if (filter !== undefined && !matchesFilter(record, filter)) continue;
+      if (hasText(record)) found.push(record);
+    }
+    return found;
+  }
 
   return {
     embedders: createMemoryEmbedders(state),
@@ -44,20 +68,19 @@ export function createMemoryDocuments(state: MemoryState, system: System): Docum
         : structuredClone(livingDocument(state, tenant_id, document_id));
     },
 
-    listDocuments: async ({ tenant_id, collection, status, parent_document_id, filter, before, limit }) => {
-      const found: DocumentRecord[] = [];
-      for (const { record, removed } of state.documents.values()) {
-        if (removed || record.tenant_id !== tenant_id) continue;
-        if (collection !== undefined && record.collection !== collection) continue;
-        if (status !== undefined && record.status !== status) continue;
-        if (parent_document_id !== undefined && record.parent_document_id !== parent_document_id) continue;
-        if (before !== undefined && record.document_id >= before) continue;
-        if (filter !== undefined && !matchesFilter(record, filter)) continue;
-        found.push(record);
-      }
-      found.sort((a, b) => (a.document_id < b.document_id ? 1 : -1));
-      return found.slice(0, limit).map((record) => structuredClone(record));
+    listDocuments: async ({ sort, order, before, limit, ...selection }) => {
+      const direction = directionOf(sort, order);
+      const compare = (a: DocumentPlace, b: DocumentPlace) => direction * comparePlaces(a, b);
+      return selected(selection)
+        .map((record) => ({ record, place: placeInList(record, sort) }))
+        .filter(({ place }) => before === undefined || compare(before, place) < 0)
+        .sort((a, b) => compare(a.place, b.place))
+        .slice(0, limit)
+        .map(({ record }) => structuredClone(record));
     },
+
+    summarizeDocuments: async (selection) =>
+      countsOf(selected(selection).map(({ status, media_type }) => ({ status, media_type, documents: 1 }))),
 
     listVersions: async (tenant_id, document_id) =>
       [...(state.versions.get(document_id)?.values() ?? [])]

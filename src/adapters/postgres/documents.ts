@@ -1,11 +1,13 @@
 /** DocumentStore on PostgreSQL. */
-import type { DocumentVersion } from "../../document.ts";
+import type { DocumentStatus, DocumentVersion } from "../../document.ts";
+import { countsOf, directionOf, textPattern } from "../../document-list.ts";
 import { SluiceError } from "../../errors.ts";
 import { type SluiceEvent, stages } from "../../events.ts";
 import type { Lease } from "../../job.ts";
 import type {
   Checkpoint,
   Commit,
+  DocumentSelection,
   DocumentStore,
   IdempotentAnswer,
   LocatedChunk,
@@ -16,7 +18,7 @@ import { createPostgresCollections } from "./collections.ts";
 import type { Connection } from "./connection.ts";
 import type { Doorbell } from "./doorbell.ts";
 import { createPostgresEmbedders } from "./embedders.ts";
-import { type Row, toBase64, toChunk, toDocument, toJson, toVector } from "./values.ts";
+import { type Row, toBase64, toChunk, toDocument, toJson, toText, toVector } from "./values.ts";
 
 export interface StoreParts {
   connection: Connection;
@@ -94,17 +96,27 @@ export function createPostgresDocuments(parts: StoreParts, close: () => Promise<
       ]);
       return row && toDocument(row);
     },
-    async listDocuments({ tenant_id, collection, status, parent_document_id, filter, before, limit }) {
-      const rows = await read<Row>("SELECT * FROM $S.list_documents_3($1, $2, $3, $4, $5, $6, $7)", [
-        tenant_id,
-        collection,
-        status,
-        parent_document_id,
-        filter === undefined ? null : toJson(filter),
-        before,
-        limit,
-      ]);
+    async listDocuments({ sort = "created_at", order, before, limit, ...selection }) {
+      const rows = await read<Row>(
+        "SELECT * FROM $S.list_documents_4($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)",
+        [
+          ...selectors(selection),
+          sort,
+          directionOf(sort, order) === 1,
+          before && toText(String(before.value)),
+          before?.document_id,
+          limit,
+        ],
+      );
       return rows.map(toDocument);
+    },
+    async summarizeDocuments(selection) {
+      return countsOf(
+        await read<{ status: DocumentStatus; media_type: string; documents: number }>(
+          "SELECT * FROM $S.summarize_documents_1($1, $2, $3, $4, $5, $6, $7)",
+          selectors(selection),
+        ),
+      );
     },
     listVersions: (tenant_id, document_id) =>
       read<DocumentVersion>("SELECT * FROM $S.list_versions_1($1, $2)", [tenant_id, document_id]),
@@ -247,4 +259,18 @@ export function toSettlement({ job_id, lease_token }: Lease, settle: Settlement,
   const delay_ms = settle.state === "retrying" ? Math.round(settle.run_at - now) : null;
   const counts = settle.state === "retrying" ? (settle.counts ?? true) : true;
   return { job_id, lease_token, state: settle.state, error, delay_ms, counts };
+}
+
+/** As the functions take them. */
+function selectors(selection: DocumentSelection): unknown[] {
+  const { tenant_id, collection, statuses, media_type, text, parent_document_id, filter } = selection;
+  return [
+    tenant_id,
+    collection,
+    statuses,
+    media_type,
+    text === undefined ? null : textPattern(toText(text)),
+    parent_document_id,
+    filter === undefined ? null : toJson(filter),
+  ];
 }

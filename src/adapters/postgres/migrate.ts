@@ -15,7 +15,7 @@ import { migrations } from "./tables.ts";
  * Functions are made again whenever this Sluice is newer than the one that made them. Their names end in a number, which
  * goes up when what they take or answer changes: so the nodes of a release that is on its way out go on working.
  */
-const FUNCTIONS = 8;
+const FUNCTIONS = 9;
 /** pgvector's graphs can be read on where too little was found since 0.8; before, every vector is compared. */
 const GRAPHS_SINCE_MINOR = 8;
 const MAX_GRAPH_DIMENSIONS = 2_000;

@@ -1,6 +1,15 @@
 /** What is read of documents and the log. */
 import { bodyFunction, EVERYBODY, queryFunction } from "./functions.ts";
 
+/** Which documents a list or a count is of: parameters, the condition with them, and what they are given. */
+const SELECTION =
+  "p_tenant text, p_collection text, p_statuses text[], p_media_type text, p_text text, p_parent text, p_filter jsonb";
+const SELECTED = `tenant_id = $1 AND NOT removed AND ($2 IS NULL OR collection = $2)
+      AND ($3 IS NULL OR status = ANY ($3)) AND ($4 IS NULL OR media_type = $4)
+      AND ($5 IS NULL OR filename COLLATE "C" ~ $5 OR (about ->> ''title'') COLLATE "C" ~ $5)
+      AND ($6 IS NULL OR parent_document_id = $6) AND ($7 IS NULL OR $S.matches_filter(metadata, about, $7))`;
+const SELECTORS = "p_tenant, p_collection, p_statuses, p_media_type, p_text, p_parent, p_filter";
+
 export const readFunctions: string[] = [
   queryFunction(
     "get_document_1",
@@ -17,16 +26,30 @@ export const readFunctions: string[] = [
     `SELECT * FROM $S.documents
      WHERE tenant_id = p_tenant AND collection = p_collection AND sha256 = p_sha256 AND NOT removed`,
   ),
-  queryFunction(
-    "list_documents_3",
-    "p_tenant text, p_collection text, p_status text, p_parent text, p_filter jsonb, p_before text, p_limit int",
+  // Planned anew each time: the best plan hangs on what is asked for, and on how many documents the tenant has.
+  bodyFunction(
+    "list_documents_4",
+    `${SELECTION}, p_sort text, p_ascending boolean, p_value text, p_document text, p_limit int`,
     "SETOF $S.documents",
-    "tenant",
-    `SELECT * FROM $S.documents WHERE tenant_id = p_tenant AND NOT removed
-       AND (p_collection IS NULL OR collection = p_collection) AND (p_status IS NULL OR status = p_status)
-       AND (p_parent IS NULL OR parent_document_id = p_parent) AND (p_before IS NULL OR document_id < p_before)
-       AND (p_filter IS NULL OR $S.matches_filter(metadata, about, p_filter))
-     ORDER BY document_id DESC LIMIT p_limit`,
+    `v_by text := CASE p_sort WHEN 'created_at' THEN 'created_at COLLATE "C"' WHEN 'updated_at' THEN 'updated_at COLLATE "C"'
+      WHEN 'filename' THEN 'lower(filename COLLATE "C")' WHEN 'size_bytes' THEN 'size_bytes' END;
+    v_value text := CASE p_sort WHEN 'filename' THEN 'lower($8 COLLATE "C")' WHEN 'size_bytes' THEN '$8::bigint' ELSE '$8' END;
+    v_place text := CASE WHEN p_document IS NOT NULL
+      THEN format('AND (%s, document_id) %s (%s, $9)', v_by, CASE WHEN p_ascending THEN '>' ELSE '<' END, v_value) ELSE '' END;
+    v_way text := CASE WHEN p_ascending THEN 'ASC' ELSE 'DESC' END;`,
+    `PERFORM set_config('sluice.tenant', p_tenant, true);
+    RETURN QUERY EXECUTE format('SELECT * FROM $S.documents WHERE ${SELECTED} %s ORDER BY %s %s, document_id %s LIMIT $10',
+      v_place, v_by, v_way, v_way)
+    USING ${SELECTORS}, p_value, p_document, p_limit;`,
+  ),
+  bodyFunction(
+    "summarize_documents_1",
+    SELECTION,
+    "TABLE (status text, media_type text, documents int)",
+    "",
+    `PERFORM set_config('sluice.tenant', p_tenant, true);
+    RETURN QUERY EXECUTE 'SELECT status, media_type, count(*)::int FROM $S.documents WHERE ${SELECTED}
+      GROUP BY status, media_type' USING ${SELECTORS};`,
   ),
   queryFunction(
     "list_versions_1",

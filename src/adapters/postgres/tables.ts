@@ -266,4 +266,10 @@ export const migrations: string[] = [
   `
   CREATE TABLE $S.condemned_blobs (blob_key text COLLATE "C" PRIMARY KEY);
   `,
+  // Lists by time go along these; by name or size they are sorted when they are asked for.
+  `
+  CREATE INDEX documents_created ON $S.documents (tenant_id, created_at COLLATE "C", document_id) WHERE NOT removed;
+  CREATE INDEX documents_updated ON $S.documents (tenant_id, updated_at COLLATE "C", document_id) WHERE NOT removed;
+  DROP INDEX $S.documents_list;
+  `,
 ];

@@ -8,9 +8,10 @@ import { blobsNamed, condemnBlobs } from "./blobs.ts";
 import { createSqliteCollections } from "./collections.ts";
 import type { Doorbell } from "./doorbell.ts";
 import { createSqliteEmbedders } from "./embedders.ts";
+import { isListedByIndex, listDocuments } from "./list-documents.ts";
 import { conditions, type Row, toChunk, toDocument, toEvent, toVector } from "./rows.ts";
 import { statements } from "./schema.ts";
-import { filterConditions } from "./search-queries.ts";
+import type { ReaderThreads } from "./search-threads.ts";
 import type { Writer } from "./writer.ts";
 
 /** Of a row that is a chunk and its document. */
@@ -34,6 +35,7 @@ export function createSqliteDocuments(
   db: DatabaseSync,
   writer: Writer,
   doorbell: Doorbell,
+  threads: ReaderThreads,
   system: System,
   close: () => Promise<void>,
 ): DocumentStore {
@@ -65,24 +67,10 @@ export function createSqliteDocuments(
       return row && toDocument(row);
     },
 
-    async listDocuments({ tenant_id, collection, status, parent_document_id, filter, before, limit }) {
-      const { where, values } = conditions({
-        // Behind a +, so that the planner takes the index of the children, who are few.
-        [parent_document_id === undefined ? "tenant_id = ?" : "+tenant_id = ?"]: tenant_id,
-        "parent_document_id = ?": parent_document_id,
-        "collection = ?": collection,
-        "status = ?": status,
-        "document_id < ?": before,
-      });
-      const fields = filterConditions(filter ?? {});
-      return all(
-        `SELECT * FROM documents WHERE ${["removed = 0", where, ...fields.where].join(" AND ")}
-         ORDER BY document_id DESC LIMIT ?`,
-        ...values,
-        ...fields.values,
-        limit,
-      ).map(toDocument);
+    async listDocuments(query) {
+      return isListedByIndex(query) ? listDocuments(sql, query) : threads.ask({ kind: "documents", query });
     },
+    summarizeDocuments: (selection) => threads.ask({ kind: "counts", selection }),
 
     async listVersions(tenant_id, document_id) {
       return all(

@@ -1,26 +1,56 @@
-/** A few reader threads and the tasks handed to them, the least busy first. Started with the first search. */
+/** A few reader threads and the tasks handed to them, the least busy first. Started with the first question. */
 import { Worker } from "node:worker_threads";
+import type { DocumentRecord } from "../../document.ts";
+import type { DocumentCounts } from "../../document-list.ts";
 import { type ErrorCode, SluiceError } from "../../errors.ts";
+import type { DocumentQuery, DocumentSelection } from "../../ports/document-store.ts";
 import type { IndexHit, IndexScope } from "../../ports/vector-index.ts";
 import { sibling } from "./writer.ts";
 
-export type SearchQuestion =
-  | { kind: "nearest"; embedder_id: string; scope: IndexScope; vector: Float32Array; limit: number }
-  | { kind: "matching"; scope: IndexScope; words: string; limit: number };
+interface Nearest {
+  kind: "nearest";
+  embedder_id: string;
+  scope: IndexScope;
+  vector: Float32Array;
+  limit: number;
+}
+interface Matching {
+  kind: "matching";
+  scope: IndexScope;
+  words: string;
+  limit: number;
+}
+interface Listing {
+  kind: "documents";
+  query: DocumentQuery;
+}
+interface Counting {
+  kind: "counts";
+  selection: DocumentSelection;
+}
+export type SearchQuestion = Nearest | Matching | Listing | Counting;
 export type SearchTask = SearchQuestion & { id: number };
+/** What each question is answered with. */
+export type AnswerTo<Q extends SearchQuestion> = Q extends Listing
+  ? DocumentRecord[]
+  : Q extends Counting
+    ? DocumentCounts
+    : IndexHit[];
 
 export interface SearchReply {
   id: number;
-  hits?: IndexHit[];
+  answer?: AnswerTo<SearchQuestion>;
   failure?: { code: ErrorCode; message: string };
   defect?: string;
 }
 
 interface Reader {
   thread: Worker;
-  waiting: Map<number, { resolve: (hits: IndexHit[]) => void; reject: (error: unknown) => void }>;
+  waiting: Map<number, { resolve: (answer: never) => void; reject: (error: unknown) => void }>;
   ended: Promise<void>;
 }
+
+export type ReaderThreads = ReturnType<typeof createSearchThreads>;
 
 export function createSearchThreads(path: string, size: number) {
   const readers: Reader[] = [];
@@ -32,11 +62,11 @@ export function createSearchThreads(path: string, size: number) {
     const waiting: Reader["waiting"] = new Map();
     const ended = new Promise<void>((resolve) => thread.once("exit", () => resolve()));
     const reader = { thread, waiting, ended };
-    thread.on("message", ({ id, hits, failure, defect }: SearchReply) => {
+    thread.on("message", ({ id, answer, failure, defect }: SearchReply) => {
       const waiter = waiting.get(id);
       waiting.delete(id);
       if (waiting.size === 0) thread.unref();
-      if (hits) waiter?.resolve(hits);
+      if (answer) waiter?.resolve(answer as never);
       else if (failure) waiter?.reject(new SluiceError(failure.code, failure.message));
       else waiter?.reject(new Error(`search failed: ${defect}`));
     });
@@ -56,7 +86,7 @@ export function createSearchThreads(path: string, size: number) {
   }
 
   return {
-    ask(question: SearchQuestion): Promise<IndexHit[]> {
+    ask<Q extends SearchQuestion>(question: Q): Promise<AnswerTo<Q>> {
       if (closed) {
         return Promise.reject(
           new SluiceError("shutting_down", "The search readers of this process are closed."),

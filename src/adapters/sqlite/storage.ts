@@ -26,7 +26,7 @@ export interface SqliteStorageOptions {
   embedder: { embedder_id: string; dimensions: number };
   /** Hears what an upgrade of a large database is at. Default nobody. */
   log?: Log;
-  /** Threads that searches run on. Default 2. */
+  /** Threads that searches run on, and lists that have to look through a tenant's documents. Default 2. */
   search_threads?: number;
 }
 
@@ -68,7 +68,7 @@ export async function openSqliteStorage(options: SqliteStorageOptions): Promise<
     return closing;
   };
   return {
-    documents: createSqliteDocuments(db, writer, doorbell, system, close),
+    documents: createSqliteDocuments(db, writer, doorbell, threads, system, close),
     queue: createSqliteQueue(db, writer, doorbell, system),
     index: createSqliteIndex(writer, threads, options.embedder),
     keys: createSqliteApiKeys(db, writer),

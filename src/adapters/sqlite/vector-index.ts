@@ -1,11 +1,11 @@
 /** VectorIndex on tables of vectors and FTS5, in the same file as everything else. */
 import type { VectorIndex } from "../../ports/vector-index.ts";
-import type { createSearchThreads } from "./search-threads.ts";
+import type { ReaderThreads } from "./search-threads.ts";
 import type { Writer } from "./writer.ts";
 
 export function createSqliteIndex(
   writer: Writer,
-  threads: ReturnType<typeof createSearchThreads>,
+  threads: ReaderThreads,
   embedder: { embedder_id: string; dimensions: number },
 ): VectorIndex {
   const { embedder_id, dimensions } = embedder;

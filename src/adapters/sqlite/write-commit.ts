@@ -110,14 +110,17 @@ export function applyCommit(sql: Sql, commit: Commit, now: number, effects: Effe
   return sequence;
 }
 
-const documentColumns = [
-  "document_id",
-  "tenant_id",
+/** What stays as it is through a document's life, then what a new version may change, then what every change may. */
+const columnsOfLife = ["document_id", "tenant_id", "created_at"];
+const columnsOfVersion = [
   "collection",
   "filename",
   "media_type",
   "size_bytes",
   "sha256",
+  "parent_document_id",
+];
+const columnsOfState = [
   "status",
   "stage",
   "progress_done",
@@ -127,27 +130,32 @@ const documentColumns = [
   "searchable_version",
   "chunks_created",
   "metadata",
-  "created_at",
+  "about",
   "updated_at",
   "correlation_id",
   "job_id",
   "revision",
-  "parent_document_id",
-  "about",
 ];
-const insertDocument = `INSERT INTO documents (${documentColumns.join(", ")}) VALUES (${documentColumns.map(() => "?").join(", ")})`;
-const updateDocument = `UPDATE documents SET ${documentColumns.map((column) => `${column} = ?`).join(", ")}
+const documentColumns = [...columnsOfLife, ...columnsOfVersion, ...columnsOfState];
+const marks = (columns: string[]) => columns.map(() => "?").join(", ");
+const insertDocument = `INSERT INTO documents (${documentColumns.join(", ")}) VALUES (${marks(documentColumns)})`;
+// Two, because SQLite writes every index that a statement names a column of, whether its value changes or not.
+const updateState = `UPDATE documents SET (${columnsOfState.join(", ")}) = (${marks(columnsOfState)})
   WHERE document_id = ? AND tenant_id = ? AND revision = ? AND removed = 0`;
+const updateVersion = `UPDATE documents SET (${columnsOfVersion.join(", ")}) = (${marks(columnsOfVersion)})
+  WHERE document_id = ? AND (${columnsOfVersion.join(", ")}) IS NOT (${marks(columnsOfVersion)})`;
 
 function putDocument(sql: Sql, record: DocumentRecord, expect_revision: number | null): void {
-  const values = [
-    record.document_id,
-    record.tenant_id,
-    record.collection,
+  const { document_id, tenant_id, created_at, collection, sha256 } = record;
+  const ofVersion = [
+    collection,
     record.filename,
     record.media_type,
     record.size_bytes,
-    record.sha256,
+    sha256,
+    record.parent_document_id,
+  ];
+  const ofState = [
     record.status,
     record.stage,
     record.progress.done,
@@ -157,32 +165,26 @@ function putDocument(sql: Sql, record: DocumentRecord, expect_revision: number |
     record.searchable_version,
     record.chunks_created,
     JSON.stringify(record.metadata),
-    record.created_at,
+    JSON.stringify(record.about),
     record.updated_at,
     record.correlation_id,
     record.job_id,
     record.revision,
-    record.parent_document_id,
-    JSON.stringify(record.about),
   ];
   const twin = sql(
     "SELECT 1 FROM documents WHERE tenant_id = ? AND collection = ? AND sha256 = ? AND removed = 0 AND document_id <> ?",
-  ).get(record.tenant_id, record.collection, record.sha256, record.document_id);
+  ).get(tenant_id, collection, sha256, document_id);
   if (expect_revision === null) {
-    const known = sql("SELECT 1 FROM documents WHERE document_id = ?").get(record.document_id);
+    const known = sql("SELECT 1 FROM documents WHERE document_id = ?").get(document_id);
     if (known) throw new ConflictError("revision");
     if (twin) throw new ConflictError("duplicate_content");
-    sql(insertDocument).run(...values);
+    sql(insertDocument).run(document_id, tenant_id, created_at, ...ofVersion, ...ofState);
     return;
   }
-  const { changes } = sql(updateDocument).run(
-    ...values,
-    record.document_id,
-    record.tenant_id,
-    expect_revision,
-  );
+  const { changes } = sql(updateState).run(...ofState, document_id, tenant_id, expect_revision);
   if (changes !== 1) throw new ConflictError("revision");
   if (twin) throw new ConflictError("duplicate_content");
+  sql(updateVersion).run(...ofVersion, document_id, ...ofVersion);
 }
 
 function discardVersions(sql: Sql, document_id: string, versions: number[]): void {

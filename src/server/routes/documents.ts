@@ -2,20 +2,26 @@
 import multipart from "@fastify/multipart";
 import type { FastifyRequest } from "fastify";
 import { z } from "zod";
-import { collectionSchema, documentStatusSchema } from "../../document.ts";
+import { directionOf } from "../../document-list.ts";
 import { SluiceError } from "../../errors.ts";
+import type { DocumentSelection } from "../../ports/document-store.ts";
 import type { App, AppDependencies } from "../dependencies.ts";
 import {
+  type AskedSelection,
+  documentListSchema,
+  documentSelectionSchema,
+  documentSummarySchema,
+  MOST_MEDIA_TYPES,
+  placeInListOf,
+  toListCursor,
+  toSelection,
+} from "../document-lists.ts";
+import {
   acceptedSchema,
-  cursorSchema,
   documentParamsSchema,
-  filterTextSchema,
-  limitSchema,
   nextCursorSchema,
-  placeOf,
   problems,
   publicDocumentSchema,
-  toCursor,
   type UploadFields,
   uploadAnswerSchema,
   uploadHeadersSchema,
@@ -36,20 +42,22 @@ export function documentRoutes(app: App, dependencies: AppDependencies): void {
     return document;
   }
 
+  async function selected(tenant_id: string, selection: AskedSelection): Promise<DocumentSelection> {
+    const { parent_document_id } = selection;
+    if (parent_document_id !== undefined) await mustExist(tenant_id, parent_document_id);
+    return toSelection(tenant_id, selection);
+  }
+
   app.get(
     "/v1/documents",
     {
       schema: {
         tags,
-        summary: "List documents, newest first",
-        querystring: z.strictObject({
-          collection: collectionSchema.optional(),
-          status: documentStatusSchema.optional(),
-          parent_document_id: z.string().optional().describe("only what came inside this document"),
-          filter: filterTextSchema.optional(),
-          limit: limitSchema,
-          cursor: cursorSchema,
-        }),
+        summary: "List documents, newest first unless asked otherwise",
+        description:
+          "Pages neither lose nor repeat a document while others come and go. One that changes the value sorted by " +
+          "between two pages may move over the place where the next one begins.",
+        querystring: documentListSchema,
         response: {
           200: z.object({ documents: z.array(publicDocumentSchema), next_cursor: nextCursorSchema }),
           ...problems("not_found"),
@@ -57,23 +65,36 @@ export function documentRoutes(app: App, dependencies: AppDependencies): void {
       },
     },
     async (request) => {
-      const { collection, status, parent_document_id, filter, limit, cursor } = request.query;
-      if (parent_document_id !== undefined) await mustExist(request.tenant_id, parent_document_id);
+      const { sort, order, limit, cursor, ...selection } = request.query;
+      const list = { sort, order: directionOf(sort, order) === 1 ? "asc" : "desc" } as const;
       const found = await documents.listDocuments({
-        tenant_id: request.tenant_id,
+        ...(await selected(request.tenant_id, selection)),
+        ...list,
         limit: limit + 1,
-        ...(collection === undefined ? {} : { collection }),
-        ...(status === undefined ? {} : { status }),
-        ...(parent_document_id === undefined ? {} : { parent_document_id }),
-        ...(filter === undefined ? {} : { filter }),
-        ...(cursor === undefined ? {} : { before: placeOf(cursor) }),
+        ...(cursor === undefined ? {} : { before: placeInListOf(cursor, list) }),
       });
       const page = found.slice(0, limit);
       const last = page.at(-1);
       return {
         documents: page,
-        next_cursor: found.length > limit && last ? toCursor(last.document_id) : null,
+        next_cursor: found.length > limit && last ? toListCursor(last, list) : null,
       };
+    },
+  );
+
+  app.get(
+    "/v1/documents/summary",
+    {
+      schema: {
+        tags,
+        summary: "How many documents there are, by status and by media type",
+        querystring: documentSelectionSchema,
+        response: { 200: documentSummarySchema, ...problems("not_found") },
+      },
+    },
+    async (request) => {
+      const counts = await documents.summarizeDocuments(await selected(request.tenant_id, request.query));
+      return { ...counts, by_media_type: counts.by_media_type.slice(0, MOST_MEDIA_TYPES) };
     },
   );
 

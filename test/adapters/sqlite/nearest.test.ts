@@ -173,7 +173,7 @@ test("vectors of a database of schema 3 are taken over, and what was staged can 
     [2, -1],
   ]);
   expect(await places("t2")).toEqual([[0, 1]]);
-  const staged = await h.documents.listDocuments({ tenant_id: "t1", status: "pending", limit: 2 });
+  const staged = await h.documents.listDocuments({ tenant_id: "t1", statuses: ["pending"], limit: 2 });
   expect(staged).toHaveLength(1);
   await flip(h, staged[0] as DocumentRecord);
   expect((await places("t1")).filter(([, score]) => score === 1)).toEqual([
