@@ -14,6 +14,8 @@ export interface EmbeddingServer {
   release(): void;
   /** Lets requests pass until this many more texts have been answered; then they wait. */
   holdAfter(texts: number): void;
+  /** From now on every request is answered with this status; null: as it should be. */
+  refuse(status: number | null): void;
   /** Resolves when a request waits. */
   held(): Promise<void>;
   close(): Promise<void>;
@@ -25,6 +27,7 @@ export async function startEmbeddingServer(batch = 8): Promise<EmbeddingServer> 
   let limit = Number.POSITIVE_INFINITY;
   let answered = 0;
   let onWait: (() => void)[] = [];
+  let refusal: number | null = null;
 
   const server = createServer(async (request, response) => {
     const parts: Buffer[] = [];
@@ -36,6 +39,11 @@ export async function startEmbeddingServer(batch = 8): Promise<EmbeddingServer> 
         waiting.push(resolve);
         for (const listener of onWait) listener();
       });
+    }
+    if (refusal !== null) {
+      response.statusCode = refusal;
+      response.end(JSON.stringify({ error: { message: "not today" } }));
+      return;
     }
     answered += input.length;
     answer(response, input);
@@ -73,6 +81,9 @@ export async function startEmbeddingServer(batch = 8): Promise<EmbeddingServer> 
         onWait.push(look);
         look();
       });
+    },
+    refuse(status) {
+      refusal = status;
     },
     release,
     holdAfter(count) {

@@ -123,7 +123,7 @@ export function DeadLetters({ dead, now, round, again }: DeadLettersProps) {
       {loaded && jobs.length === 0 ? (
         <p class="operations-none panel">
           {code === ""
-            ? "What fails for good is kept here, with its reason, until it is run again or its document is deleted."
+            ? "What fails for good is kept here, with its reason, until it is run again."
             : `Nothing is dead of ${code}.`}
         </p>
       ) : (
