@@ -1,5 +1,6 @@
 /** The command line as a client of a running server. */
 import type { z } from "zod";
+import { retryAfterOf } from "../client/api-error.ts";
 import { parseEventStream } from "../client/sse.ts";
 import type { CollectionInput, CollectionView } from "../collection.ts";
 import type { Config } from "../config/config.ts";
@@ -263,13 +264,6 @@ async function refusal(url: string, response: Response, withKey: boolean): Promi
     retryable,
     ...(retry_after_ms === undefined ? {} : { retry_after_ms }),
   });
-}
-
-/** Milliseconds of a Retry-After header: seconds or a date (RFC 9110, section 10.2.3). */
-function retryAfterOf(header: string | null): number | undefined {
-  if (header === null) return undefined;
-  const milliseconds = /^\d+$/.test(header) ? Number(header) * 1_000 : Date.parse(header) - Date.now();
-  return Number.isNaN(milliseconds) ? undefined : Math.max(0, milliseconds);
 }
 
 function isErrorCode(code: string): code is ErrorCode {

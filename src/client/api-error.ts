@@ -94,7 +94,7 @@ function problemOf(text: string): Told | undefined {
 }
 
 /** Milliseconds of a Retry-After header: seconds or a date (RFC 9110, section 10.2.3). */
-function retryAfterOf(header: string | null): number | undefined {
+export function retryAfterOf(header: string | null): number | undefined {
   if (header === null) return undefined;
   const milliseconds = /^\d+$/.test(header) ? Number(header) * 1_000 : Date.parse(header) - Date.now();
   return Number.isNaN(milliseconds) ? undefined : Math.max(0, milliseconds);

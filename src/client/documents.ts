@@ -114,7 +114,8 @@ export function documentMethods(http: Http) {
       } = {},
       { signal }: CallOptions = {},
     ): Promise<string> {
-      return (await http.request("GET", `${pathOf(document_id)}/text`, { query, signal })).text();
+      const response = await http.request("GET", `${pathOf(document_id)}/text`, { query, signal });
+      return http.textOf(response, signal);
     },
     /** The chunks that searches find, in reading order. */
     listChunks: (document_id: string, { limit, cursor }: PageQuery = {}, { signal }: CallOptions = {}) =>

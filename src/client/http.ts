@@ -44,6 +44,8 @@ export interface Http {
   /** @throws ApiError for whatever is no success */
   request(method: string, path: string, request?: Request): Promise<Response>;
   json<T>(method: string, path: string, request?: Request): Promise<T>;
+  /** The whole of an answer. @throws ApiError `unreachable` when it breaks off; the signal's reason */
+  textOf(response: Response, signal: AbortSignal | undefined): Promise<string>;
 }
 
 export function createHttp(options: ClientOptions): Http {
@@ -89,10 +91,9 @@ export function createHttp(options: ClientOptions): Http {
     }
   }
 
-  /** @throws ApiError `unreachable` when the answer breaks off */
-  async function whole<T>(reading: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+  async function textOf(response: Response, signal: AbortSignal | undefined): Promise<string> {
     try {
-      return await reading;
+      return await response.text();
     } catch (error) {
       if (signal?.aborted) throw signal.reason;
       throw unreachable(url, error);
@@ -102,7 +103,7 @@ export function createHttp(options: ClientOptions): Http {
   async function request(method: string, path: string, given: Request = {}): Promise<Response> {
     const response = await send(method, address(path, given.query), given);
     if (response.ok) return response;
-    const text = await whole(response.text(), given.signal);
+    const text = await textOf(response, given.signal);
     throw refusalOf(url, response.status, text, response.headers.get("retry-after"));
   }
 
@@ -115,9 +116,10 @@ export function createHttp(options: ClientOptions): Http {
     authorization,
     send,
     request,
+    textOf,
     async json<T>(method: string, path: string, given: Request = {}) {
       const response = await request(method, path, given);
-      const text = await whole(response.text(), given.signal);
+      const text = await textOf(response, given.signal);
       if (!response.headers.get("content-type")?.includes("json")) {
         throw refusalOf(url, response.status, "", null);
       }

@@ -1,6 +1,7 @@
 /**
  * Uploads in pieces, by tus 1.0.0 (https://tus.io/protocols/resumable-upload): what arrived once is not sent again,
- * whatever fails in between. Why without a library: docs/decisions/0020-client.md.
+ * whatever fails in between. By hand, because tus-js-client takes a 502 on the way back to an upload for its end, and
+ * begins anew.
  */
 import type { DocumentStatus } from "../document.ts";
 import { ApiError } from "./api-error.ts";
@@ -19,8 +20,6 @@ const TUS = { "tus-resumable": "1.0.0" };
 
 export interface ResumableInput {
   source: Source;
-  filename: string;
-  media_type: string;
   fields: UploadFields;
   memory: Memory;
   signal: AbortSignal | undefined;
@@ -86,7 +85,7 @@ export async function uploadInPieces(http: Http, input: ResumableInput): Promise
       });
       progressed();
       offset = offsetOf(sent, http);
-      if (offset >= size) return (await acceptedOf(sent)) ?? (await asked(upload_id));
+      if (offset >= size) return acceptedOf(sent) ?? (await asked(upload_id));
     }
   }
 
@@ -109,15 +108,15 @@ export async function uploadInPieces(http: Http, input: ResumableInput): Promise
 
 const pathOf = (upload_id: string) => `/v1/uploads/${encodeURIComponent(upload_id)}`;
 
-async function create(http: Http, { source, filename, media_type, fields, signal }: ResumableInput) {
+async function create(http: Http, { source, fields, signal }: ResumableInput) {
   const { priority, metadata, ...texts } = fields;
   const response = await http.request("POST", "/v1/uploads", {
     headers: {
       ...TUS,
       "upload-length": String(source.bytes.size),
       "upload-metadata": encodeMetadata({
-        filename,
-        media_type: media_type || undefined,
+        filename: source.filename,
+        media_type: source.bytes.type || undefined,
         ...texts,
         metadata: metadata === undefined ? undefined : JSON.stringify(metadata),
         priority: priority === undefined ? undefined : String(priority),

@@ -38,13 +38,8 @@ export async function sendBody(http: Http, sending: Sending): Promise<Sent> {
 
 async function overFetch(http: Http, { method, address, headers, body, signal }: Sending): Promise<Sent> {
   const response = await http.send(method, address, { headers, body, signal });
-  try {
-    const { status, headers: answered } = response;
-    return { status, text: await response.text(), header: (name) => answered.get(name) };
-  } catch (error) {
-    signal?.throwIfAborted();
-    throw unreachable(http.url, error);
-  }
+  const text = await http.textOf(response, signal);
+  return { status: response.status, text, header: (name) => response.headers.get(name) };
 }
 
 /** XMLHttpRequest, because fetch does not tell how much of a body has gone. */

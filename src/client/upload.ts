@@ -1,5 +1,5 @@
 /** Uploads: small files by one request, large ones in pieces that can be resumed. */
-import { ApiError } from "./api-error.ts";
+import { refusalOf } from "./api-error.ts";
 import type { Accepted } from "./documents.ts";
 import type { Http } from "./http.ts";
 import { persist, type Trouble } from "./pause.ts";
@@ -55,8 +55,6 @@ export function uploadMethods(http: Http) {
       const fields = fieldsOf(input);
       return uploadInPieces(http, {
         source: named,
-        filename: named.filename,
-        media_type: named.bytes.type,
         fields,
         memory: memoryOf(http, named, fields, store),
         signal,
@@ -91,8 +89,7 @@ async function uploadAtOnce(http: Http, source: Source, input: UploadInput): Pro
     try {
       return JSON.parse(text) as Accepted;
     } catch {
-      const message = `${http.url} answered ${status}, but not as Sluice does. Is the address right?`;
-      throw new ApiError(message, { status, code: "not_sluice", retryable: false });
+      throw refusalOf(http.url, status, "", null);
     }
   };
   return persist(attempt, { signal, onTrouble });

@@ -2,9 +2,6 @@
 import { z } from "zod";
 import type { IndexHit } from "../ports/vector-index.ts";
 
-export const halfNames = ["vector", "keyword"] as const;
-export type HalfName = (typeof halfNames)[number];
-
 const placeSchema = z
   .object({
     rank: z.int().positive().describe("from 1, in that half alone"),
@@ -20,6 +17,7 @@ export const matchSchema = z
     "what each half found the hit at, before they were joined; null where it didn't, or wasn't asked",
   );
 export type Match = z.infer<typeof matchSchema>;
+export type HalfName = keyof Match;
 
 /** A chunk that the index found, by one half or both. */
 export interface MatchedHit extends IndexHit {
