@@ -12,7 +12,12 @@ import { webhookMethods } from "./webhooks.ts";
 
 export type SluiceClient = ReturnType<typeof createClient>;
 
-/** Every method throws ApiError for what the server refuses and when no answer comes, or its signal's reason. */
+/**
+ * Sessions, keys, operations, webhooks, summaries of documents and uploads in pieces have their methods already; their
+ * routes come with a later version of the server, and until then they end in `not_found`.
+ *
+ * Every method throws ApiError for what the server refuses and when no answer comes, or its signal's reason.
+ */
 export function createClient(options: ClientOptions = {}) {
   const http = createHttp(options);
   return {

@@ -1,5 +1,5 @@
 /** Uploads: small files by one request, large ones in pieces that can be resumed. */
-import { refusalOf } from "./api-error.ts";
+import { ApiError, refusalOf } from "./api-error.ts";
 import type { Accepted } from "./documents.ts";
 import type { Http } from "./http.ts";
 import { persist, type Trouble } from "./pause.ts";
@@ -25,7 +25,10 @@ export interface UploadInput extends UploadFields {
   onProgress?: ((progress: UploadProgress) => void) | undefined;
   /** A try failed and another follows: the server is full, or away. */
   onTrouble?: ((trouble: Trouble) => void) | undefined;
-  /** Whether the file goes in pieces, so that what arrived is not sent again. Default `auto`: from 8 MiB on. */
+  /**
+   * Whether the file goes in pieces, so that what arrived is not sent again. Default `auto`: from 8 MiB on, where
+   * the server takes pieces; `true` fails where it doesn't.
+   */
   resumable?: boolean | "auto" | undefined;
   /** Where unfinished uploads are remembered. Default: `localStorage` in a browser, nowhere in Node. */
   store?: UploadStore | undefined;
@@ -53,14 +56,21 @@ export function uploadMethods(http: Http) {
       if (!inPieces || opened.bytes.size === 0) return uploadAtOnce(http, named, input);
       const { signal, onProgress, onTrouble, store } = input;
       const fields = fieldsOf(input);
-      return uploadInPieces(http, {
-        source: named,
-        fields,
-        memory: memoryOf(http, named, fields, store),
-        signal,
-        onProgress: (sent, resumed_at) => onProgress?.({ sent, total: named.bytes.size, resumed_at }),
-        onTrouble,
-      });
+      try {
+        return await uploadInPieces(http, {
+          source: named,
+          fields,
+          memory: memoryOf(http, named, fields, store),
+          signal,
+          onProgress: (sent, resumed_at) => onProgress?.({ sent, total: named.bytes.size, resumed_at }),
+          onTrouble,
+        });
+      } catch (error) {
+        // Only a beginning can end in it, and where a server knows of no pieces, it does.
+        const unknown = error instanceof ApiError && error.code === "not_found";
+        if (!unknown || resumable !== "auto") throw error;
+        return uploadAtOnce(http, named, input);
+      }
     },
   };
 }

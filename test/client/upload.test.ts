@@ -45,6 +45,18 @@ describe("upload, by one request", () => {
     expect(again).toMatchObject({ document_id: first, version: 2 });
   });
 
+  test("a large file gets in too where the server takes no pieces", async () => {
+    const server = await startServer({ max_upload_bytes: 16 * 1024 * 1024 });
+    const sluice = createClient({ url: server.url });
+    const large = text(`${"A line of a long log.\n".repeat(400_000)}`);
+    expect(large.byteLength).toBeGreaterThan(8 * 1024 * 1024);
+    const accepted = await sluice.upload(large, { filename: "long.log" });
+    expect(await sluice.getDocument(accepted.document_id)).toMatchObject({ size_bytes: large.byteLength });
+    // Where there is no such document, neither way takes the file.
+    const refused = sluice.upload(large, { filename: "long.log", document_id: "doc_none" });
+    await expect(refused).rejects.toMatchObject({ code: "not_found", status: 404 });
+  });
+
   test("lost answers, a busy server and a proxy without one make one document", async () => {
     const server = await startServer();
     const gate = await openGate(server.url);
